@@ -1,0 +1,300 @@
+"""The hub: tells every viewer of this process what is new, whichever process made it.
+
+Turns that run here are followed directly. For the rest, one look at the database a second, or at once when
+another process says (in a message without content) that it has written: conversations that changed, events
+in the log of turns that somebody here watches.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError
+
+from chatapp.live import frames
+from chatapp.live.viewers import Viewer
+from chatapp.turns.ask import question_text
+from chatapp.turns.feed import Feed
+from chatapp.turns.hop import hop
+from chatapp.turns.recovery import logged_events
+from chatapp.vocab.events import Frame
+from sessions_store import models as rows
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+SESSIONS_SECONDS = 30.0
+OVERLAP = timedelta(seconds=10)
+"""Clocks of several machines differ, and a transaction commits after it took its time."""
+
+NOT_SIGNED_IN = 4401
+NOT_FOUND = 4404
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """A conversation that changed, its frame for the lists, and its newest turns where somebody watches it."""
+
+    conversation_id: uuid.UUID
+    owner_id: int
+    revision: int
+    deleted: bool
+    frame: Frame
+    turns: tuple[tuple[uuid.UUID, str, str, Frame], ...]
+    """(id, state, reason, added frame), oldest first."""
+
+
+class Hub:
+    """`local` finds the feed of a turn that runs (or has just ended) in this process."""
+
+    def __init__(self, clock: Callable[[], datetime], local: Callable[[uuid.UUID], Feed | None]) -> None:
+        self._clock = clock
+        self._local = local
+        self._viewers: set[Viewer] = set()
+        self._mirrors: dict[uuid.UUID, Feed] = {}
+        self._revisions: dict[uuid.UUID, int] = {}
+        self._since: datetime | None = None
+        self._wake = asyncio.Event()
+
+    # --- What consumers call -------------------------------------------------------------------
+
+    def join(self, viewer: Viewer) -> None:
+        self._viewers.add(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        self._viewers.discard(viewer)
+        viewer.leave()
+
+    def wake(self) -> None:
+        """Something was written: look now. To be called in the event loop."""
+        self._wake.set()
+
+    async def watch(self, viewer: Viewer, conversation_id: uuid.UUID) -> bool:
+        """Turn a viewer to a conversation; False if it is not theirs."""
+        found = await hop(_look_at, viewer.user_id, conversation_id, self._clock())
+        if found is None:
+            return False
+        frame, turn_ids = found
+        viewer.watch(conversation_id)
+        viewer.turns.update(turn_ids)
+        if frame["running"]:
+            viewer.streams.add(uuid.UUID(frame["running"]))  # the page will resume it by itself
+        viewer.tell(frame)
+        return True
+
+    async def resume(self, viewer: Viewer, turn_id: uuid.UUID, after: int) -> bool:
+        """Owe a viewer the events behind `after`, or a snapshot; False if the turn is not theirs."""
+        turn = await hop(_own, viewer.user_id, turn_id)
+        if turn is None:
+            return False
+        viewer.turns.add(turn_id)
+        feed = self._local(turn_id)
+        if feed is None and turn.state == rows.Turn.State.STREAMING:
+            feed = await self._mirror(turn_id, turn.conversation_id)
+        if feed is not None:
+            self._resume_feed(viewer, turn, feed, after)
+        elif turn.ended:
+            events = await hop(logged_events, turn_id, after)
+            if (
+                events
+                and events[0]["sequence_number"] == after + 1
+                and events[-1]["sequence_number"] == turn.last_number
+            ):
+                ended = Feed(turn_id, turn.conversation_id)
+                ended.frames = [*([{}] * (after + 1)), *events]
+                ended.ended = True
+                viewer.attach(ended, after)
+            else:
+                viewer.tell(await hop(frames.snapshot_of_rows, turn))
+        return True
+
+    def started(self, feed: Feed, added: Frame) -> None:
+        """A turn begins here: whoever watches its conversation follows from the first event."""
+        for viewer in self._watching(feed.conversation_id):
+            if feed.turn_id not in viewer.turns:
+                viewer.turns.add(feed.turn_id)
+                viewer.tell(added)
+            if feed.turn_id not in viewer.streams:
+                viewer.attach(feed, -1)
+        self._wake.set()
+
+    # --- Loops ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look for news for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            if not self._viewers:
+                continue
+            try:
+                await self._tell_news()
+                await self._feed_mirrors()
+            except DatabaseError:
+                log.warning("cannot look for news; trying again", exc_info=True)
+
+    async def check_sessions(self) -> None:
+        """Every 30 seconds, close the sockets of those who may no longer listen."""
+        while True:
+            await asyncio.sleep(SESSIONS_SECONDS)
+            viewers = list(self._viewers)
+            if not viewers:
+                continue
+            try:
+                valid = await hop(valid_sessions, {(viewer.session_key, viewer.user_id) for viewer in viewers})
+            except DatabaseError:
+                log.warning("cannot check sessions; trying again", exc_info=True)
+                continue
+            for viewer in viewers:
+                if (viewer.session_key, viewer.user_id) not in valid:
+                    viewer.close(NOT_SIGNED_IN)
+
+    def _watching(self, conversation_id: uuid.UUID) -> list[Viewer]:
+        return [viewer for viewer in self._viewers if viewer.conversation_id == conversation_id]
+
+    async def _tell_news(self) -> None:
+        users = {viewer.user_id for viewer in self._viewers}
+        watched = {viewer.conversation_id for viewer in self._viewers if viewer.conversation_id}
+        started_at = self._clock()
+        since = (self._since or started_at) - OVERLAP
+        news = await hop(_changed, users, watched, since, dict(self._revisions), started_at)
+        self._since = started_at
+        for item in news:
+            self._revisions[item.conversation_id] = item.revision
+            for viewer in list(self._viewers):
+                if viewer.user_id != item.owner_id:
+                    continue
+                viewer.tell(item.frame, key=item.conversation_id)
+                if viewer.conversation_id == item.conversation_id:
+                    if item.deleted:
+                        viewer.close(NOT_FOUND)
+                    else:
+                        await self._tell_turns(viewer, item)
+        if len(self._revisions) > 10_000:
+            self._revisions = {key: self._revisions[key] for key in list(self._revisions)[-1_000:]}
+
+    async def _tell_turns(self, viewer: Viewer, news: _News) -> None:
+        for turn_id, state, reason, added in news.turns:
+            if state == rows.Turn.State.CANCELLED and reason == "returned":
+                if turn_id in viewer.turns and turn_id not in viewer.returned:
+                    viewer.returned.add(turn_id)
+                    viewer.tell({**added, "type": "stet:queue.returned"})
+                continue
+            if turn_id not in viewer.turns:
+                viewer.turns.add(turn_id)
+                viewer.tell(added)
+                if state not in (rows.Turn.State.QUEUED, rows.Turn.State.STREAMING):
+                    await self.resume(viewer, turn_id, -1)
+            if state == rows.Turn.State.STREAMING and turn_id not in viewer.streams:
+                feed = self._local(turn_id) or await self._mirror(turn_id, news.conversation_id)
+                viewer.attach(feed, -1)
+
+    # --- Turns that run elsewhere ---------------------------------------------------------------
+
+    async def _mirror(self, turn_id: uuid.UUID, conversation_id: uuid.UUID) -> Feed:
+        if turn_id not in self._mirrors:
+            feed = self._mirrors[turn_id] = Feed(turn_id, conversation_id)
+            feed.extend(await hop(logged_events, turn_id))
+        return self._mirrors[turn_id]
+
+    async def _feed_mirrors(self) -> None:
+        for turn_id, feed in list(self._mirrors.items()):
+            if not feed.watchers:
+                del self._mirrors[turn_id]
+                continue
+            ended, last_number, events = await hop(_progress, turn_id, feed.last_number)
+            feed.extend(events)
+            if ended and (feed.last_number >= last_number or not events):
+                feed.end()
+                del self._mirrors[turn_id]
+
+    def _resume_feed(self, viewer: Viewer, turn: rows.Turn, feed: Feed, after: int) -> None:
+        if after > feed.last_number:
+            viewer.tell(frames.snapshot_of_feed(turn.pk, turn.model, feed.frames))
+            after = feed.last_number
+        viewer.attach(feed, after)
+
+
+# --- Looks at the database: one function each ----------------------------------------------------
+
+
+def _look_at(user_id: int, conversation_id: uuid.UUID, now: datetime) -> tuple[Frame, list[uuid.UUID]] | None:
+    conversation = rows.Conversation.objects.of(user_id).filter(pk=conversation_id).first()
+    if conversation is None:
+        return None
+    frames.seen(conversation_id, now)
+    turns = rows.Turn.objects.filter(conversation=conversation).values_list("pk", flat=True)
+    return frames.watching_frame(conversation), list(turns)
+
+
+def _own(user_id: int, turn_id: uuid.UUID) -> rows.Turn | None:
+    return rows.Turn.objects.of(user_id).filter(pk=turn_id).first()
+
+
+def _progress(turn_id: uuid.UUID, after: int) -> tuple[bool, int, list[Frame]]:
+    """Whether a turn has ended, its last number, and its logged events behind `after` (read in that order)."""
+    turn = rows.Turn.objects.filter(pk=turn_id).first()
+    return turn is None or turn.ended, turn.last_number if turn else -1, logged_events(turn_id, after)
+
+
+def _changed(
+    users: Iterable[int],
+    watched: Iterable[uuid.UUID],
+    since: datetime,
+    revisions: dict[uuid.UUID, int],
+    now: datetime,
+) -> list[_News]:
+    news = []
+    for conversation in rows.Conversation.objects.filter(owner_id__in=users, touched_at__gte=since).order_by(
+        "touched_at"
+    ):
+        if revisions.get(conversation.pk) == conversation.revision:
+            continue
+        turns: tuple[tuple[uuid.UUID, str, str, Frame], ...] = ()
+        if conversation.pk in watched:
+            frames.seen(conversation.pk, now)
+            conversation.seen_at = now
+            newest = rows.Turn.objects.filter(conversation=conversation).order_by("-number")[:20]
+            turns = tuple(
+                (turn.pk, turn.state, turn.reason, frames.added_frame(turn, question_text(turn)))
+                for turn in reversed(newest)
+            )
+        news.append(
+            _News(
+                conversation.pk,
+                conversation.owner_id,
+                conversation.revision,
+                conversation.deleted_at is not None,
+                frames.conversation_frame(conversation),
+                turns,
+            )
+        )
+    return news
+
+
+def valid_sessions(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those (session key, user id) that are still signed in: session unexpired, user active, password unchanged."""
+    sessions = Session.objects.filter(pk__in=[key for key, _ in pairs], expire_date__gt=datetime.now().astimezone())
+    data = {session.pk: SessionStore().decode(session.session_data) for session in sessions}
+    users: dict[int, AbstractBaseUser] = (
+        get_user_model().objects.filter(is_active=True).in_bulk({user for _, user in pairs})
+    )
+    return {
+        (key, user_id)
+        for key, user_id in pairs
+        if key in data
+        and user_id in users
+        and data[key].get("_auth_user_id") == str(user_id)
+        and data[key].get("_auth_user_hash") == users[user_id].get_session_auth_hash()
+    }

@@ -1,0 +1,142 @@
+"""The runner: finds queued turns and runs each as a task that no socket owns."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import DatabaseError, IntegrityError, transaction
+
+from chatapp.live.frames import added_frame, cost_frame
+from chatapp.turns.ask import question_text
+from chatapp.turns.engine import Engine, Stop, run_turn
+from chatapp.turns.feed import Feed
+from chatapp.turns.hop import hop
+from chatapp.turns.titles import make_title
+from chatapp.vocab.events import Frame
+from sessions_store import models as rows
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How often the table is looked at without being woken: for turns that another process saved or left."""
+
+AT_ONCE = 64
+"""Turns claimed in one look."""
+
+
+class Runner:
+    """Claims turns under this process's lease and runs them. `started` hears of each before its first event."""
+
+    def __init__(
+        self, engine: Engine, lease_id: Callable[[], uuid.UUID], started: Callable[[Feed, Frame], None]
+    ) -> None:
+        self._engine = engine
+        self._lease_id = lease_id
+        self._started = started
+        self._stops: dict[uuid.UUID, Stop] = {}
+        self._running: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self._titles: set[asyncio.Task[bool]] = set()
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def stop_turn(self, turn_id: uuid.UUID) -> bool:
+        """Stop a turn that runs here; False if it does not."""
+        stop = self._stops.get(turn_id)
+        if stop:
+            stop.set("stopped")
+        return stop is not None
+
+    def lose_all(self) -> None:
+        """Another process has taken our turns: end the calls, leave the rows."""
+        for stop in self._stops.values():
+            stop.set("lost")
+
+    async def run(self) -> None:
+        """Look for work until drained. Faults of the database are waited out."""
+        while not self._closing:
+            self._wake.clear()
+            try:
+                claimed = await hop(_claim, self._lease_id(), self._engine.clock())
+                for turn, text in claimed:
+                    self._begin(turn, text)
+                for turn_id in await hop(_stops_asked, list(self._stops)) if self._stops else ():
+                    self.stop_turn(turn_id)
+            except DatabaseError:
+                log.warning("cannot look for queued turns; trying again", exc_info=True)
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing new, wait for what runs, then end it as interrupted with everything kept."""
+        self._closing = True
+        self._wake.set()
+        tasks = [*self._running.values(), *self._titles]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for stop in self._stops.values():
+            stop.set("draining")
+        for title in self._titles:
+            title.cancel()
+        tasks = [*self._running.values(), *self._titles]
+        if tasks:
+            await asyncio.wait(tasks, timeout=10)
+
+    def _begin(self, turn: rows.Turn, text: str) -> None:
+        feed, stop = Feed(turn.pk, turn.conversation_id), Stop()
+        self._stops[turn.pk] = stop
+        self._started(feed, added_frame(turn, text))
+        task = asyncio.create_task(self._run_one(turn, feed, stop), name=f"turn {turn.pk}")
+        self._running[turn.pk] = task
+
+    async def _run_one(self, turn: rows.Turn, feed: Feed, stop: Stop) -> None:
+        try:
+            outcome = await run_turn(self._engine, turn.pk, turn.lease_id, stop, feed, cost_frame)
+        except Exception:
+            # Not even its end could be written. Its lease is renewed still, so nobody else will end it: say so.
+            log.exception("turn %s could not be ended; it ends when this process does", turn.pk)
+            return
+        finally:
+            feed.end()
+            self._stops.pop(turn.pk, None)
+            self._running.pop(turn.pk, None)
+            self._wake.set()  # the next one in this conversation may go
+        if outcome.state == "completed" and not self._closing:
+            title = asyncio.create_task(make_title(self._engine, turn.conversation_id))
+            self._titles.add(title)
+            title.add_done_callback(self._title_done)
+
+    def _title_done(self, task: asyncio.Task[bool]) -> None:
+        self._titles.discard(task)
+        if not task.cancelled() and task.exception():
+            log.warning("no title could be made", exc_info=task.exception())
+
+
+def _claim(lease_id: uuid.UUID, now: datetime) -> list[tuple[rows.Turn, str]]:
+    """Make claimable turns ours, each with its question's text."""
+    ours = []
+    for turn in rows.Turn.objects.claimable().order_by("created_at")[:AT_ONCE]:
+        lease = rows.ProcessLease(pk=lease_id)
+        try:
+            with transaction.atomic():
+                if not rows.Turn.claim(turn, lease, now):
+                    continue
+                rows.Conversation.touch(turn.conversation_id, now, head=turn)
+        except IntegrityError:
+            continue  # another process began one in this conversation at this very moment
+        turn.refresh_from_db()
+        ours.append((turn, question_text(turn)))
+    return ours
+
+
+def _stops_asked(turn_ids: list[uuid.UUID]) -> list[uuid.UUID]:
+    """Those of our running turns that were stopped through another process."""
+    return list(rows.Turn.objects.filter(pk__in=turn_ids, stop_requested_at__isnull=False).values_list("pk", flat=True))

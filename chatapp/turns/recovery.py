@@ -1,0 +1,84 @@
+"""Turns whose process died: what the log kept becomes theirs, and they end as interrupted."""
+
+import uuid
+from datetime import datetime, timedelta
+from itertools import chain
+
+from django.db import transaction
+
+from chatapp.context.budget import text_tokens
+from chatapp.turns.engine import end_turn
+from chatapp.turns.history import save_items
+from chatapp.turns.ledger import close_call
+from chatapp.turns.outcome import Outcome
+from chatapp.vocab.assemble import assemble
+from chatapp.vocab.events import Frame, Reported
+from chatapp.vocab.items import Item
+from chatapp.vocab.usage import Usage
+from sessions_store import models as rows
+
+LOG_KEPT = timedelta(minutes=15)
+"""How long the stream log outlives its turn, for readers who were offline."""
+
+
+def logged_events(turn_id: uuid.UUID, after: int = -1) -> list[Frame]:
+    """The events of a turn that reached the log, from the first row that holds one behind `after`."""
+    kept = rows.StreamLog.objects.filter(turn_id=turn_id, last_number__gt=after)
+    return [event for event in chain.from_iterable(row.events for row in kept) if event["sequence_number"] > after]
+
+
+def interrupt_lost(own_lease: uuid.UUID, period: timedelta, now: datetime, *, alone: bool = False) -> int:
+    """End every turn whose process is gone; how many. `alone`: this process knows that no other one lives."""
+    if alone:
+        for lease in rows.ProcessLease.objects.filter(ended_at=None).exclude(pk=own_lease):
+            rows.ProcessLease.end(lease.pk)
+    else:
+        for lease in rows.ProcessLease.expired(period).exclude(pk=own_lease):
+            rows.ProcessLease.end(lease.pk)
+    lost = rows.Turn.objects.filter(state=rows.Turn.State.STREAMING).exclude(lease_id=own_lease)
+    lost = lost.filter(lease__ended_at__isnull=False) | lost.filter(lease=None)
+    count = 0
+    for turn in lost.distinct():
+        count += interrupt(turn, now)
+    return count
+
+
+@transaction.atomic
+def interrupt(turn: rows.Turn, now: datetime) -> bool:
+    """End one lost turn with what its log kept; False if it ended by itself meanwhile."""
+    events = logged_events(turn.pk)
+    last_number = events[-1]["sequence_number"] if events else turn.last_number
+    if not end_turn(turn.pk, turn.lease_id, Outcome("interrupted"), now, last_number=last_number):
+        return False
+    call = rows.Call.objects.filter(turn=turn, state=rows.Call.State.OPEN).order_by("-pk").first()
+    save_items(turn.pk, call.pk if call else None, [Item(data) for data in assemble(events)])
+    for lost_call in rows.Call.objects.filter(turn=turn, state=rows.Call.State.OPEN):
+        usage = _estimate(lost_call, events)
+        close_call(
+            lost_call.pk,
+            state=rows.Call.State.INTERRUPTED,
+            report=Reported(),
+            usage=usage,
+            estimated=usage is not None,
+            now=now,
+        )
+    return True
+
+
+def _estimate(call: rows.Call, events: list[Frame]) -> Usage | None:
+    """What a lost call probably used: the planner's expectation and the text that arrived; None if none did."""
+    arrived = sum(len(event["delta"]) for event in events if "delta" in event)
+    expected = (call.plan or {}).get("expected")
+    if not arrived or not expected:
+        return None
+    return Usage(
+        uncached=expected["uncached"] + expected["written"],
+        read=expected["read"],
+        output=text_tokens("x" * arrived),
+    )
+
+
+def sweep_logs(now: datetime) -> int:
+    """Forget the logs of turns that ended long enough ago; how many rows."""
+    deleted, _ = rows.StreamLog.objects.filter(turn__ended_at__lt=now - LOG_KEPT).delete()
+    return deleted

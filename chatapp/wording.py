@@ -1,0 +1,256 @@
+"""How numbers and ends are said: money, tokens, seconds, and one plain sentence for every end of a turn.
+
+Pure text for page and socket alike; no HTML, no rows written. Figures that no provider reported are said
+with "about".
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+NANO = 1_000_000_000
+MINUS = "−"
+NBSP = "\u00a0"
+
+
+def money(nanousd: int) -> str:
+    """Nano-dollars as dollars: four decimals for cents and less, fewer for more; never rounded to nothing."""
+    sign, amount = (MINUS, -nanousd) if nanousd < 0 else ("", nanousd)
+    if amount == 0:
+        return "$0.0000"
+    if amount < NANO // 20_000:
+        return f"{sign}< $0.0001".replace("−< ", "> −")
+    places = 4 if amount < NANO // 10 else 3 if amount < 10 * NANO else 2
+    unit = 10 ** (9 - places)
+    rounded = (amount + unit // 2) // unit
+    return f"{sign}${rounded // 10**places:,}.{rounded % 10**places:0{places}d}"
+
+
+def per_million(nanousd: int | None) -> str:
+    """A price per million tokens, exactly: `$2.00`, `$0.025`."""
+    if nanousd is None:
+        return "–"
+    whole, rest = divmod(nanousd, NANO)
+    return f"${whole}.{f'{rest:09d}'.rstrip('0'):0<2}"
+
+
+def count(number: int) -> str:
+    """A count with thousands separated."""
+    return f"{number:,}"
+
+
+def seconds(value: float) -> str:
+    """A duration: tenths under ten seconds, then whole seconds, then minutes."""
+    if value < 10:
+        return f"{value:.1f}{NBSP}s"
+    if value < 120:
+        return f"{value:.0f}{NBSP}s"
+    return f"{value / 60:.0f}{NBSP}min"
+
+
+class LedgerLine(Protocol):
+    """What is needed of a call to say what it cost: the columns of `sessions_store.models.Call`."""
+
+    state: str
+    estimated: bool
+    simulated: bool
+    cost_nanousd: int | None
+    without_cache_nanousd: int | None
+    read_tokens: int | None
+    uncached_tokens: int | None
+    output_tokens: int | None
+
+    @property
+    def input_tokens(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """The line under an answer, in parts as they are shown. `read_share` is read / input tokens, or None."""
+
+    paid: str
+    saved: str
+    lost: bool
+    tokens: str
+    seconds: str
+    read_share: float | None
+    simulated: bool
+    estimated: bool
+    note: str = ""
+    """Why a figure is not the provider's, or is missing."""
+
+
+def cost_line(calls: Sequence[LedgerLine], took_seconds: float | None) -> CostLine:
+    """The sum of some calls in words. Empty `calls`: nothing was sent."""
+    known = [call for call in calls if call.cost_nanousd is not None]
+    unknown = [call for call in calls if call.cost_nanousd is None and call.state != "open"]
+    unpriced = [call for call in unknown if call.input_tokens is not None]
+    estimated = any(call.estimated for call in calls)
+    paid_nanousd = sum(call.cost_nanousd or 0 for call in known)
+    saved_nanousd = sum((call.without_cache_nanousd or 0) - (call.cost_nanousd or 0) for call in known)
+    note = ""
+    if unpriced:
+        paid, saved, lost = "no price", "", False
+    elif unknown and not known:
+        paid, saved, lost = "cost unknown", "", False
+        note = "The call ended before the provider reported anything, so nobody knows yet what it was billed."
+    else:
+        paid = money(paid_nanousd)
+        if estimated or unknown:
+            paid = f"about {paid}"
+            note = "Estimated: the call ended before the provider reported its final count."
+        saved, lost = _saved(saved_nanousd, paid_nanousd)
+    tokens, share = _tokens(calls)
+    if not any(call.input_tokens or call.output_tokens for call in calls) and not unknown:
+        saved = ""
+    return CostLine(
+        paid=paid,
+        saved=saved,
+        lost=lost,
+        tokens=tokens,
+        seconds=seconds(took_seconds) if took_seconds is not None else "",
+        read_share=share,
+        simulated=any(call.simulated for call in calls),
+        estimated=estimated,
+        note=note,
+    )
+
+
+def _saved(saved_nanousd: int, paid_nanousd: int) -> tuple[str, bool]:
+    """`saved $0.0102 (83 %)`: the share is that of the price without a cache."""
+    if saved_nanousd == 0:
+        return "nothing saved", False
+    whole = paid_nanousd + saved_nanousd
+    percent = (
+        f" ({MINUS if saved_nanousd < 0 else ''}{abs(round(100 * saved_nanousd / whole))}{NBSP}%)" if whole else ""
+    )
+    return f"saved {money(saved_nanousd)}{percent}", saved_nanousd < 0
+
+
+def _tokens(calls: Iterable[LedgerLine]) -> tuple[str, float | None]:
+    reported = [call for call in calls if call.input_tokens is not None]
+    total = sum(call.input_tokens or 0 for call in reported)
+    if not reported:
+        return "", None
+    if total == 0:
+        return "", None
+    if all(call.read_tokens is None for call in reported):
+        return f"{count(total)} tokens, cache not reported", None
+    read = sum(call.read_tokens or 0 for call in reported)
+    return f"{count(read)} of {count(total)} tokens from cache", read / total
+
+
+def miss_reason(expected: dict[str, object] | None, line: LedgerLine, minimum: int) -> str:
+    """Why a call read little or nothing from the cache, in one sentence; '' where there is nothing to explain."""
+    if not expected or line.input_tokens is None:
+        return ""
+    reason, read = expected.get("reason"), line.read_tokens or 0
+    if line.input_tokens < minimum and not read:
+        return f"{count(line.input_tokens)} tokens: this model caches from {count(minimum)}."
+    if read:
+        return ""
+    if reason == "first":
+        lost = (line.without_cache_nanousd or 0) < (line.cost_nanousd or 0)
+        return (
+            "First turn: writing to the cache costs more than reading plainly. It is paid back when it is read."
+            if lost
+            else ""
+        )
+    if reason == "switched":
+        return "The model changed, and a cache belongs to one model."
+    if reason == "expired":
+        idle = expected.get("idle_seconds")
+        lifetime = {"5m": "5 minutes", "30m": "30 minutes", "1h": "an hour", "12h": "12 hours"}.get(
+            str(expected.get("lifetime")), "about 5 minutes"
+        )
+        return f"{_pause(int(str(idle)))} passed; this cache lives {lifetime}." if idle is not None else ""
+    return ""
+
+
+def _pause(idle_seconds: int) -> str:
+    minutes = idle_seconds // 60
+    if minutes < 120:
+        return f"{minutes} minutes"
+    hours = minutes // 60
+    return f"{hours} hours" if hours < 48 else f"{hours // 24} days"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is said where an answer did not simply end. `tone`: `care` (cut, but kept) or `failed`."""
+
+    tone: str
+    sentence: str
+    detail: str
+    actions: tuple[tuple[str, str], ...]
+    """(name, label): `continue`, `again`, `model`."""
+
+
+_AGAIN, _CONTINUE, _MODEL = ("again", "Retry"), ("continue", "Continue"), ("model", "Use another model")
+
+_FAILURES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "rate_limited": ("{provider} asks for fewer requests just now. Nothing was billed.", (_AGAIN, _MODEL)),
+    "overloaded": ("{provider} is overloaded. {billed}", (_AGAIN, _MODEL)),
+    "server_error": ("{provider} failed inside. {billed}", (_AGAIN, _MODEL)),
+    "connection_failed": (
+        "No answer came from {provider}: the connection failed. It may or may not have billed the question.",
+        (_AGAIN, _MODEL),
+    ),
+    "timeout": ("{provider} fell silent for too long, so the call was ended. {kept}", (_AGAIN, _MODEL)),
+    "bad_key": ("{provider} refused the key. Nothing was billed, and your message is kept.", (_AGAIN, _MODEL)),
+    "no_credit": ("The account at {provider} has no credit left. Your message is kept.", (_AGAIN, _MODEL)),
+    "unknown_model": ("{model} is not available at {provider}. Nothing was billed.", (_MODEL, _AGAIN)),
+    "context_too_long": (
+        "The conversation is longer than {model} can read. Nothing was billed; choose a model with a larger window.",
+        (_MODEL, _AGAIN),
+    ),
+    "refused": ("{model} declined to answer this. The call was billed.", (_MODEL, _AGAIN)),
+    "invalid_request": ("{provider} rejected the request. Nothing was billed.", (_AGAIN, _MODEL)),
+    "previous_response_not_found": ("{provider} no longer knows this conversation.", (_AGAIN,)),
+    "broken_stream": ("The connection to {provider} broke in the middle. {kept}", (_CONTINUE, _AGAIN)),
+    "truncated_stream": ("{provider} stopped in the middle without a word. {kept}", (_CONTINUE, _AGAIN)),
+    "malformed_data": ("{provider} sent something that cannot be read. {kept}", (_AGAIN, _MODEL)),
+}
+
+_INCOMPLETE = {
+    "max_output_tokens": "The answer reached its limit of tokens.",
+    "content_filter": "{provider} cut the answer off: its content filter stepped in.",
+    "context_window": "The answer reached the end of what {model} can read.",
+    "pause_turn": "{model} paused a long piece of work.",
+}
+
+
+def end_of(
+    state: str, reason: str, error: dict[str, object] | None, *, provider: str, model: str, has_text: bool
+) -> End | None:
+    """How a turn's end is told; None for a completed or unfinished one."""
+    kept = "What had arrived is kept." if has_text else "Your message is kept."
+    billed = "What had arrived is kept and may be billed." if has_text else "Nothing was billed."
+    words = {"provider": provider, "model": model, "kept": kept, "billed": billed}
+    if state == "cancelled":
+        if has_text:
+            return End("care", "You stopped it here. What had arrived is kept and was billed.", "", (_CONTINUE,))
+        return End("care", "You stopped it before an answer came.", "", (_AGAIN,))
+    if state == "interrupted":
+        return End(
+            "care",
+            f"The server stopped while this was answered. {kept}",
+            "",
+            (_CONTINUE, ("again", "Answer again")) if has_text else (("again", "Answer again"),),
+        )
+    if state == "incomplete":
+        sentence = _INCOMPLETE.get(reason, "The answer was cut off ({reason}).")
+        return End("care", sentence.format(**words, reason=reason), "", (_CONTINUE,))
+    if state == "failed":
+        code, message = str((error or {}).get("code", "")), str((error or {}).get("message", ""))
+        sentence, actions = _FAILURES.get(code, ("Something went wrong here. {kept}", (_AGAIN,)))
+        if code == "server_error" and not (error or {}).get("status") and not message:
+            sentence = "Stet itself failed here. {kept} The server's log has the details."
+        return End("failed", sentence.format(**words), message, actions)
+    return None
+
+
+def waiting_sentence(code: str, provider: str) -> str:
+    """Why a call is about to be tried again."""
+    sentence, _ = _FAILURES.get(code, ("{provider} did not answer.", ()))
+    return sentence.format(provider=provider, model="", kept="", billed="Nothing was billed.").strip()

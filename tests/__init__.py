@@ -1,0 +1,1 @@
+"""Tests; the tree mirrors the source. What several of them share: factories, waiting, the simulator, conftest."""
