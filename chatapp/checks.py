@@ -16,7 +16,7 @@ SHORT_KEY_CHARS = 40
 @register(Tags.compatibility)
 def processes(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """A PostgreSQL database hints at several processes; without Redis they hear of each other late."""
-    engine = settings.DATABASES["default"]["ENGINE"]
+    engine = str(settings.DATABASES["default"]["ENGINE"])
     if engine.endswith("postgresql") and not settings.REDIS_URL:
         return [
             Info(

@@ -447,15 +447,16 @@ def account_view(user: rows.User) -> dict[str, Any]:
     start = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     calls = rows.Call.objects.of(user.pk).filter(started_at__gte=start)
     sums = calls.aggregate(
-        real=Sum("cost_nanousd", filter=Q(simulated=False)),
+        real_paid=Sum("cost_nanousd", filter=Q(simulated=False)),
         real_whole=Sum("without_cache_nanousd", filter=Q(simulated=False)),
-        simulated=Sum("cost_nanousd", filter=Q(simulated=True)),
+        simulated_paid=Sum("cost_nanousd", filter=Q(simulated=True)),
         simulated_whole=Sum("without_cache_nanousd", filter=Q(simulated=True)),
     )
     spend, saved = "Nothing spent yet", ""
     for kind in ("real", "simulated"):
-        if sums[kind] is not None:
-            total = total_parts(sums[kind], sums[f"{kind}_whole"] - sums[kind], kind == "simulated")
+        paid, whole = sums[f"{kind}_paid"], sums[f"{kind}_whole"]
+        if paid is not None:
+            total = total_parts(paid, whole - paid, kind == "simulated")
             spend, saved = f"{start:%B} {total['paid']}", total["saved"]
             break
     return {"name": user.display_name, "spend": spend, "saved": saved, "is_staff": user.is_staff}

@@ -14,6 +14,10 @@ class VerbatimJSONField(models.TextField):
     everything outside ASCII escaped (which also lets lone surrogates and NULs survive).
     """
 
+    # For type checkers only: django-stubs reads from these what an attribute of this kind takes and gives.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def from_db_value(self, value: str | None, expression: object, connection: object) -> Any:
         return None if value is None else json.loads(value)
 

@@ -235,9 +235,7 @@ def main(arguments: Sequence[str]) -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
     if absent := missing():
         install(absent)
-    not_run: dict[str, str] = {
-        lane: f"`{install_command([lane])}` (as root) installs it" for lane in missing()
-    }
+    not_run: dict[str, str] = {lane: f"`{install_command([lane])}` (as root) installs it" for lane in missing()}
     env: dict[str, str] = {}
     codes: list[int] = []
     total = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)

@@ -16,7 +16,15 @@ KEPT = {"STET_VAR", "STET_LOG_LEVEL"} | {name for name in os.environ if name.sta
 LIVE_KEYS = {name: os.environ.pop(name) for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY") if name in os.environ}
 """For tests marked `live`, which hand them to an adapter themselves."""
 for name in [*os.environ]:
-    foreign = name in {"DATABASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "REDIS_URL", "HOST", "PORT", "ALLOWED_HOSTS"}
+    foreign = name in {
+        "DATABASE_URL",
+        "OPENAI_BASE_URL",
+        "ANTHROPIC_BASE_URL",
+        "REDIS_URL",
+        "HOST",
+        "PORT",
+        "ALLOWED_HOSTS",
+    }
     if foreign or (name.startswith("STET_") and name not in KEPT):
         del os.environ[name]
 if ON_POSTGRES := os.environ.get("STET_TEST_ON_POSTGRES") == "1":

@@ -107,7 +107,9 @@ class ServerProcess:
         if self.starting is not None:
             self.starting.cancel()
         elif self.ending is None:
-            self.say(f"\nStopping: running answers have {self.drain_seconds:g} s to finish. Ctrl-C again stops at once.")
+            self.say(
+                f"\nStopping. Running answers have {self.drain_seconds:g} s to finish; Ctrl-C again stops at once."
+            )
             self.ending = twisted_loop.create_task(self._end())
         else:
             self.say("Stopped at once; answers that were running are marked as interrupted at the next start.")
@@ -135,7 +137,7 @@ class ServerProcess:
     async def _watch_parent(self) -> None:
         """End when `make` is gone, even if it was killed and could not pass a signal on."""
         with contextlib.suppress(asyncio.CancelledError):
-            while os.getppid() == self.parent:
+            while os.getppid() == self.parent:  # noqa: ASYNC110 - nothing tells us; we have to look
                 await asyncio.sleep(PARENT_SECONDS)
             self.stop()
 

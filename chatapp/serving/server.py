@@ -14,7 +14,7 @@ SERVICE_RESTART = 1012
 """Close code (IANA registry) that says: come back in a moment."""
 
 
-class DrainingServer(Server):  # type: ignore[misc]  # Daphne has no types
+class DrainingServer(Server):
     """Listens on a socket that was bound before, and can be ended in steps instead of at once."""
 
     def __init__(self, application: Any, listening: socket.socket, **options: Any) -> None:
@@ -76,5 +76,5 @@ class DrainingServer(Server):  # type: ignore[misc]  # Daphne has no types
 
     def end(self) -> None:
         """Leave `run`."""
-        if reactor.running:  # type: ignore[attr-defined]
-            reactor.stop()  # type: ignore[attr-defined]
+        if reactor.running:
+            reactor.stop()

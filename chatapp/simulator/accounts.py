@@ -12,7 +12,8 @@ from .pace import Pace
 from .recordings import Recordings
 
 LOG_LENGTH = 2_000
-"""Requests kept per account: a demo that runs for weeks must not grow without end."""
+LOG_BODY_BYTES = 128 * 1024 * 1024
+"""Requests kept per account, and bytes of their bodies: a demo that runs for weeks must not grow without end."""
 
 
 @dataclass
@@ -49,10 +50,24 @@ class Account:
     clock: Clock = field(default_factory=Clock)
     faults: FaultQueue = field(default_factory=FaultQueue)
     recordings: Recordings = field(default_factory=Recordings)
-    requests: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=LOG_LENGTH))
+    requests: deque[LogEntry] = field(default_factory=deque)
     request_count: int = 0
+    _log_bytes: deque[int] = field(default_factory=deque)
     states: dict[str, Any] = field(default_factory=dict)
     """What each provider keeps for the account, by provider name."""
+
+    def log(self, entry: LogEntry, body_bytes: int) -> None:
+        """Keeps an entry, and lets the oldest go where there are too many."""
+        self.requests.append(entry)
+        self._log_bytes.append(body_bytes)
+        while len(self.requests) > 1 and (len(self.requests) > LOG_LENGTH or sum(self._log_bytes) > LOG_BODY_BYTES):
+            self.requests.popleft()
+            self._log_bytes.popleft()
+
+    def clear_log(self) -> None:
+        """Forgets all requests; numbers go on."""
+        self.requests.clear()
+        self._log_bytes.clear()
 
     @property
     def organization(self) -> str:

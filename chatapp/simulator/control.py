@@ -1,5 +1,8 @@
 """The control API under /_simulator: clock, faults, request log, recordings, pace. Provider rules do not belong here.
 
+Faults match requests that generate an answer (POST /responses, POST /messages) and, with `path`, any request whose path
+ends so; there only the kinds that are answered with a status have an effect.
+
 GET    /_simulator/fault-kinds
 GET    /_simulator/{key}                 counters
 DELETE /_simulator/{key}                 forget the account
@@ -63,7 +66,7 @@ def _act(account: Account, topic: str, method: str, data: Any) -> tuple[int, Any
         case "GET", "requests":
             return 200, {"requests": [entry.as_json() for entry in account.requests]}
         case "DELETE", "requests":
-            account.requests.clear()
+            account.clear_log()
             return 200, {"requests": []}
         case "POST", "script":
             account.recordings.load(data)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from .accounts import Account, LogEntry
 from .faults import MID_STREAM, Fault
 from .http import ClientClosed, Connection, Request
+from .script import Question
 
 DELTA, OTHER, ENDING = 0, 1, 2
 """Kinds of frames: a piece of the answer, any other event, and an empty one that stands before the events that end it.
@@ -59,6 +60,13 @@ class Exchange:
     entry: LogEntry
     headers: dict[str, str]
     fault: Fault | None = None
+
+    def hear(self, question: Question) -> None:
+        """Takes the fault that the user's message asks for, where none is queued. A title is not refused for it, nor
+        the rounds of tool results that follow the message."""
+        asks = bool(question.turns) and question.turns[-1].role == "user" and not question.is_side_call
+        if self.fault is None and asks:
+            self.fault = self.account.faults.asked_in(question.user_text)
 
     async def json(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         """A plain response."""
@@ -133,6 +141,7 @@ class Exchange:
                     # Kept before the client can see the end, so that it can build on it at once.
                     reply.complete()
                 elif (delay and kind == DELTA) or len(batch) >= BATCH_BYTES:
+                    entry.delivered_events, entry.delivered_deltas = events, deltas
                     await connection.send(bytes(batch))
                     batch.clear()
                     if delay:

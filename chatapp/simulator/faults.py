@@ -1,7 +1,7 @@
 """What can go wrong, and when it does. The kinds are named here; each wire says how its provider words them.
 
 Faults are queued per account over the control API and taken by the next matching requests. Somebody trying the demo
-can ask for one in a message instead: `simulate: overloaded`, `simulate: stall seconds=5`, `simulate: cut_clean
+can begin a message with one instead: `simulate: overloaded`, `simulate: stall seconds=5`, `simulate: cut_clean
 after_deltas=10`. Such a request fails each time it is retried; with the word `once` (`simulate: rate_limited
 retry_after=2 once`) the same message fails the first time only.
 """
@@ -10,6 +10,8 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from .recordings import spoken
 
 KINDS: dict[str, str] = {
     "rate_limited": "429; retry_after=seconds sets the header, none leaves it out",
@@ -47,7 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "path": None,
 }
 
-ASKED_IN_MESSAGE = re.compile(r"simulate:\s*([a-z_]+)((?:\s+[a-z_]+=\S+)*)(\s+once)?\s*$", re.IGNORECASE)
+ASKED_IN_MESSAGE = re.compile(r"simulate:\s*([a-z_]+)((?:\s+[a-z_]+=\S+)*)(\s+once\b)?", re.IGNORECASE)
 
 
 @dataclass
@@ -105,8 +107,7 @@ class FaultQueue:
 
     def asked_in(self, user_text: str) -> Fault | None:
         """The fault that a user's message asks for, if it does."""
-        lines = user_text.strip().splitlines()
-        found = ASKED_IN_MESSAGE.match(lines[-1].strip()) if lines else None
+        found = next((found for text in spoken(user_text) if (found := ASKED_IN_MESSAGE.match(text.strip()))), None)
         if found is None or found[1].lower() not in KINDS:
             return None
         if found[3]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import prose
+from .faults import KINDS
 from .recordings import Recordings, ToolCall, spoken
 
 MARK = "*Simulated answer.*"
@@ -151,6 +152,10 @@ def _special(text: str, seed_number: int) -> str | None:
         return MARK + "\n\n" + prose.words(seed_number % 16, min(int(found[1]), WORDS_LIMIT))
     if re.match(r"table\b", text, re.IGNORECASE):
         return f"{MARK}\n\n{prose.table(seed_number)}"
+    if re.match(r"simulate:", text, re.IGNORECASE) and not any(kind in text for kind in KINDS):
+        return f"{MARK}\n\nKinds of trouble to ask for:\n\n" + "\n".join(
+            f"- `simulate: {kind}`: {what}" for kind, what in KINDS.items()
+        )
     if re.match(r"code\b", text, re.IGNORECASE):
         return f"{MARK}\n\n{prose.code(seed_number)}"
     return None

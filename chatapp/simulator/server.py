@@ -132,7 +132,7 @@ class Server:
         shown: dict[str, object] = {name: request.headers[name] for name in LOGGED_HEADERS if name in request.headers}
         shown["auth"] = [name for name in AUTH_HEADERS if name in request.headers]
         entry = LogEntry(account.request_count, wire.name, request.method, request.path, account.clock.now(), shown)
-        account.requests.append(entry)
+        account.log(entry, len(request.body))
         exchange = Exchange(connection, request, account, entry, headers)
         try:
             exchange.fault = account.faults.take(wire.name, request.path, wire.generates(request))

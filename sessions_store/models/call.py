@@ -152,6 +152,9 @@ class Call(models.Model):
         return sum(
             count or 0
             for count in (
-                self.written_5m_tokens, self.written_30m_tokens, self.written_1h_tokens, self.written_12h_tokens
+                self.written_5m_tokens,
+                self.written_30m_tokens,
+                self.written_1h_tokens,
+                self.written_12h_tokens,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +56,10 @@ class TurnQuerySet(models.QuerySet["Turn"]):
     def claimable(self) -> TurnQuerySet:
         """Queued turns whose turn it is: nothing runs in their conversation and none before them waits."""
         same = Turn.objects.filter(conversation_id=models.OuterRef("conversation_id"))
-        return self.filter(state=TurnState.QUEUED).exclude(
-            models.Exists(same.filter(state=TurnState.STREAMING))
-        ).exclude(
-            models.Exists(same.filter(state=TurnState.QUEUED, number__lt=models.OuterRef("number")))
+        return (
+            self.filter(state=TurnState.QUEUED)
+            .exclude(models.Exists(same.filter(state=TurnState.STREAMING)))
+            .exclude(models.Exists(same.filter(state=TurnState.QUEUED, number__lt=models.OuterRef("number"))))
         )
 
 
@@ -151,7 +151,7 @@ class Turn(models.Model):
     def leaf_below(turn: Turn) -> Turn:
         """The newest end of the branch through `turn`: where its owner last was on it."""
         children: dict[uuid.UUID, list[Turn]] = {}
-        rows: Sequence[Turn] = Turn.objects.filter(conversation_id=turn.conversation_id).exclude(
+        rows: Iterable[Turn] = Turn.objects.filter(conversation_id=turn.conversation_id).exclude(
             state=TurnState.CANCELLED, reason="returned"
         )
         for row in rows:

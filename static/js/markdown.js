@@ -6,7 +6,7 @@ import { copy } from "./copy.js";
 
 const SAFE = /^(?:https?:\/\/|mailto:)/i;
 const NESTING = 40;            // deeper is an attack, not a text
-const BLOCK_CHARS = 60_000;    // a single block beyond this is shown as it was written, unless it is code
+const BLOCK_CHARS = 150_000;    // a single block beyond this is shown as it was written, unless it is code
 const CHUNK_CHARS = 20_000;    // a complete text is set in pieces of about this size
 const MARKS = 4_000;           // as is one that consists of markup
 const SLOW_MS = 250;
@@ -221,8 +221,7 @@ export class Stream {
   /** A long text set at once: block by block, so that one wild block does not make all of it plain. */
   closeLong() {
     const text = this.source;
-    const lines = [0];
-    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines.push(at + 1);
+    this.element.replaceChildren();
     for (let chunk = 0; chunk < text.length;) {
       // Cut at an empty line outside of code; markdown-it then sees pieces of a bearable size.
       let end = chunk, inCode = "";

@@ -34,6 +34,8 @@ function adopt(element) {
   turns.set(id, turn);
   localTimes(element);
   adoptParts(turn);
+  // Without any of its answer in the page, a running turn is heard from its beginning.
+  if (!ended(state) && !turn.parts.size) turn.last = -1;
   if (state === "queued") waitInLine(turn);
   else if (state === "streaming" && !turn.parts.size) waitForFirst(turn);
   if (!ended(state)) turn.begun = Date.parse($("time", element)?.dateTime) || Date.now();

@@ -99,3 +99,7 @@ def test_a_recorded_conversation_is_answered_as_recorded_over_anthropic(sim):
     final = sim.ask_anthropic(messages=messages, tools=tools)
     assert isinstance(final, anthropic.types.Message)
     assert final.content[0].text == "Done."
+
+
+def test_an_unknown_fault_in_a_message_gets_the_list(sim):
+    assert "`simulate: cut_unclean`" in sim.ask_openai(input="simulate: what").output_text

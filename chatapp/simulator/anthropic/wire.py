@@ -16,7 +16,8 @@ from .prompt import Block, blocks, question
 from .reply import MessageReply
 from .validate import check_request, check_version
 
-CONTEXT_KINDS = ("adaptive", "between_tools", "disabled", "enabled")
+FINGERPRINTS = 500
+THINKING_KINDS = ("adaptive", "between_tools", "disabled", "enabled")
 
 
 @dataclass
@@ -25,6 +26,12 @@ class State:
 
     prompt_cache: cache.PromptCache = field(default_factory=cache.PromptCache)
     fingerprints: dict[str, cache.Fingerprint] = field(default_factory=dict)
+
+    def remember(self, message_id: str, fingerprint: cache.Fingerprint) -> None:
+        """Keeps a fingerprint, and no more than the latest few hundred."""
+        self.fingerprints[message_id] = fingerprint
+        while len(self.fingerprints) > FINGERPRINTS:
+            del self.fingerprints[next(iter(self.fingerprints))]
 
 
 @dataclass
@@ -132,11 +139,10 @@ class AnthropicWire:
         state: State = account.states.setdefault("anthropic", State())
         body, model, used = self._prepare(exchange, version)
         asked = question(used, body, account.pace.answer_words)
-        if exchange.fault is None and not asked.is_side_call:
-            exchange.fault = account.faults.asked_in(asked.user_text)
-            if exchange.fault is not None and exchange.fault.kind in REJECTED:
-                exchange.entry.fault = exchange.fault.kind
-                raise errors.rejected_by(exchange.fault.kind, exchange.fault["retry_after"])
+        exchange.hear(asked)
+        if exchange.fault is not None and exchange.fault.kind in REJECTED:
+            exchange.entry.fault = exchange.fault.kind
+            raise errors.rejected_by(exchange.fault.kind, exchange.fault["retry_after"])
         total = sum(block.tokens for block in used)
         if total > model.input_limit_tokens:
             raise errors.too_long(total, model.input_limit_tokens)
@@ -168,7 +174,7 @@ class AnthropicWire:
 
         def begin() -> None:
             state.prompt_cache.commit(outcome)
-            state.fingerprints[message_id] = print_now
+            state.remember(message_id, print_now)
 
         reply = MessageReply(message, usage, account.pace.deltas, begin, lambda: None)
         await exchange.answer(reply, bool(body.get("stream")))
@@ -250,7 +256,7 @@ def _model(model: Model) -> dict[str, Any]:
     def supported(value: bool) -> dict[str, bool]:
         return {"supported": value}
 
-    kinds = {kind: supported(kind in model.thinking) for kind in CONTEXT_KINDS}
+    kinds = {kind: supported(kind in model.thinking) for kind in THINKING_KINDS}
     return {
         "type": "model",
         "id": model.id,

@@ -11,6 +11,9 @@ RETENTION_SECONDS = 30 * 24 * 3600.0
 """Stored responses live 30 days. [Conversation state]"""
 
 
+FINGERPRINTS = 500
+
+
 @dataclass(frozen=True)
 class Stored:
     """A response that can be retrieved and built on, with its own input and its parent."""
@@ -39,6 +42,12 @@ class State:
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Items of stored responses by id, for references to them."""
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
+
+    def remember(self, response_id: str, fingerprint: Fingerprint) -> None:
+        """Keeps a fingerprint, and no more than the latest few hundred."""
+        self.fingerprints[response_id] = fingerprint
+        while len(self.fingerprints) > FINGERPRINTS:
+            del self.fingerprints[next(iter(self.fingerprints))]
 
     def keep(self, stored: Stored) -> None:
         """Stores a response and its items."""

@@ -38,7 +38,7 @@ class OpenAIWire:
         return key.strip()
 
     def generates(self, request: Request) -> bool:
-        return request.method == "POST" and request.path.rstrip("/").endswith(("/v1/responses", "/responses/compact"))
+        return request.method == "POST" and request.path.rstrip("/").endswith("/v1/responses")
 
     def rejected_by(self, kind: str, retry_after: object) -> Rejection:
         return errors.rejected_by(kind, retry_after)
@@ -101,11 +101,10 @@ class OpenAIWire:
         account = exchange.account
         body, model, parent, own, built = self._prepare(exchange, state)
         question = context.question(built, body, account.pace.answer_words)
-        if exchange.fault is None and not question.is_side_call:
-            exchange.fault = account.faults.asked_in(question.user_text)
-            if exchange.fault is not None and exchange.fault.kind in REJECTED:
-                exchange.entry.fault = exchange.fault.kind
-                raise errors.rejected_by(exchange.fault.kind, exchange.fault["retry_after"])
+        exchange.hear(question)
+        if exchange.fault is not None and exchange.fault.kind in REJECTED:
+            exchange.entry.fault = exchange.fault.kind
+            raise errors.rejected_by(exchange.fault.kind, exchange.fault["retry_after"])
         if built.tokens > model.input_limit_tokens:
             if body.get("truncation") != "auto":
                 raise errors.context_too_long()
@@ -123,7 +122,7 @@ class OpenAIWire:
             response["prompt_cache_diagnostics"] = cache.diagnose(before, print_now, outcome.cached_tokens)
 
         def keep(final: dict[str, Any]) -> None:
-            state.fingerprints[final["id"]] = print_now
+            state.remember(final["id"], print_now)
             # Only what reached its end is kept: a response whose client left cannot be built on.
             if body.get("store") is not False:
                 state.keep(Stored(final, own, parent, now))
