@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -14,6 +15,17 @@ from sessions_store.models import User
 OWNER_NAME = "owner"
 START_LOCK = 7_383_568
 """Number of the PostgreSQL advisory lock under which processes take turns to migrate ("stet" on a keypad, twice)."""
+
+REACH_SECONDS = 5
+
+
+def check_reachable() -> None:
+    """Raise a DatabaseError at once if the server cannot be reached; the pool would try for 20 s and complain."""
+    if connection.vendor == "postgresql":
+        parameters = {**connection.get_connection_params(), "connect_timeout": REACH_SECONDS}
+        parameters.pop("pool", None)
+        with connection.wrap_database_errors:
+            psycopg.connect(**parameters).close()
 
 
 @contextmanager

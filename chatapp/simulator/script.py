@@ -186,7 +186,9 @@ def _example(schema: dict[str, Any]) -> dict[str, Any]:
     for name in required if isinstance(required, list) else []:
         rule = properties.get(name) if isinstance(properties, dict) and isinstance(name, str) else None
         if isinstance(rule, dict):
-            found[name] = rule["enum"][0] if rule.get("enum") else empty.get(str(rule.get("type")))
+            choices = rule.get("enum")
+            example = empty.get(str(rule.get("type")))
+            found[name] = choices[0] if isinstance(choices, list) and choices else example
     return found
 
 

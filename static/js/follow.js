@@ -46,7 +46,7 @@ export const watchGrowth = element => watcher.observe(element);
 
 /** Run a change of the page without moving what the reader looks at. */
 export function still(change) {
-  if (following && below() <= LINE) { change(); toEnd(); return; }
+  if (following && (running || below() <= LINE)) { change(); toEnd(); return; }
   const top = scroll.getBoundingClientRect().top;
   const seen = [...document.querySelectorAll("#transcript .turn")].find(turn => turn.getBoundingClientRect().bottom > top + 4);
   const id = seen?.id, at = seen?.getBoundingClientRect().top;

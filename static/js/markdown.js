@@ -152,9 +152,8 @@ export class Stream {
     const begin = performance.now();
     let rest = this.source.slice(this.frozen);
     if (!hostile(rest)) {
-      const upTo = this.closedUpTo(rest);
-      if (upTo) {
-        this.swap(set(rest.slice(0, upTo), this.env, true), []);
+      for (let upTo = this.closedUpTo(rest); upTo; upTo = this.closedUpTo(rest)) {
+        this.swap(set(rest.slice(0, upTo), this.env, true));
         this.open = [];
         this.frozen += upTo;
         rest = rest.slice(upTo);

@@ -105,7 +105,6 @@ function showTotal(total) {
   if (total.saved) children.push(" ", make("span", { class: `n ${total.lost ? "lost" : "saved"}` }, total.saved));
   run.replaceChildren(...children);
   button.disabled = false;
-  button.setAttribute("aria-label", `Cost of this conversation: ${run.textContent}. Open the breakdown`);
 }
 
 title.addEventListener("keydown", event => {

@@ -38,11 +38,17 @@ function adopt(element) {
   if (!ended(state) && !turn.parts.size) turn.last = -1;
   if (state === "queued") waitInLine(turn);
   else if (state === "streaming" && !turn.parts.size) waitForFirst(turn);
-  if (!ended(state)) turn.begun = Date.parse($("time", element)?.dateTime) || Date.now();
+  if (!ended(state)) turn.begun = begunAt(element);
   const missed = early.get(id);
   early.delete(id);
   if (missed) for (const event of missed) onTurn(event);
   return turn;
+}
+
+/** The server's hour, unless its clock and ours disagree too much to count from it. */
+function begunAt(element) {
+  const at = Date.parse($("time", element)?.dateTime), passed = Date.now() - at;
+  return passed >= 0 && passed < 3_600_000 ? at : Date.now();
 }
 
 function adoptParts(turn) {
@@ -472,12 +478,14 @@ async function finish(turn, state, event) {
   const first = !ended(turn.state);
   turn.state = turn.element.dataset.state = state;
   dirty.delete(turn);
-  for (const part of turn.parts.values()) {
-    if (part.kind === "text") {
-      part.stream.close();
-      part.element.setAttribute("aria-busy", "false");
-    } else if (part.begun && part.kind === "reasoning") closeThought(part);
-  }
+  still(() => {
+    for (const part of turn.parts.values()) {
+      if (part.kind === "text") {
+        part.stream.close();
+        part.element.setAttribute("aria-busy", "false");
+      } else if (part.begun && part.kind === "reasoning") closeThought(part);
+    }
+  });
   if (turn.element.contains(caret)) caret.remove();
   waiting(turn.element);
   settleRunning();

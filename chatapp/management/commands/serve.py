@@ -40,7 +40,7 @@ class Command(BaseCommand):
             lines = self.prepare(host, port, migrate=not options["no_migrate"], link=not options["no_link"])
         except DatabaseError as error:
             self.fail(
-                f"The database is not usable: {error}".strip().rstrip(".") + ".\n"
+                f"The database is not usable: {str(error).splitlines()[0].rstrip('.')}.\n"
                 "Check DATABASE_URL, or, with SQLite, whether the disk is full and the files under "
                 f"{settings.VAR_DIR} belong to you."
             )
@@ -70,6 +70,7 @@ class Command(BaseCommand):
         """Tables, owner and link; returns the block of lines that the start ends with."""
         address = owner.base_url(host, port)
         lines = ["", f"Stet runs on {address}/"]
+        owner.check_reachable()
         with owner.one_at_a_time():
             if waiting := owner.waiting_migrations():
                 if not migrate:
