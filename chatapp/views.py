@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from chatapp import forms, fragments
 from chatapp.live.frames import ERROR_CODES, seen
@@ -27,14 +28,21 @@ from sessions_store.models.conversation import TITLE_CHARS
 MAX_INSTRUCTIONS_CHARS = 100_000
 
 
-def _conversation(request: HttpRequest, conversation_id: uuid.UUID) -> rows.Conversation:
+class SignedInRequest(HttpRequest):
+    """A request behind `login_required` and the htmx middleware, for the type checker."""
+
+    user: rows.User
+    htmx: HtmxDetails
+
+
+def _conversation(request: SignedInRequest, conversation_id: uuid.UUID) -> rows.Conversation:
     found = rows.Conversation.objects.of(request.user.pk).filter(pk=conversation_id).first()
     if found is None:
         raise Http404
     return found
 
 
-def _turn(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> rows.Turn:
+def _turn(request: SignedInRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID) -> rows.Turn:
     turns = rows.Turn.objects.of(request.user.pk).select_related("conversation")
     found = turns.filter(pk=turn_id, conversation_id=conversation_id).first()
     if found is None:
@@ -42,7 +50,7 @@ def _turn(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID) 
     return found
 
 
-def _done(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
+def _done(request: SignedInRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """After an action: 204 for htmx, whose page hears the news by its socket; else back to the page."""
     runtime.news_from_thread()
     if request.htmx:
@@ -50,7 +58,7 @@ def _done(request: HttpRequest, conversation_id: uuid.UUID) -> HttpResponse:
     return redirect("conversation", conversation_id)
 
 
-def _refused(request: HttpRequest, error: AskError, conversation_id: uuid.UUID | None = None) -> HttpResponse:
+def _refused(request: SignedInRequest, error: AskError, conversation_id: uuid.UUID | None = None) -> HttpResponse:
     """An input that cannot be taken, said in one sentence; the browser's Back keeps what was typed."""
     status = ERROR_CODES[error.code]
     if request.htmx:
@@ -64,7 +72,7 @@ def _refused(request: HttpRequest, error: AskError, conversation_id: uuid.UUID |
     return render(request, "message.html", context, status=status)
 
 
-def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+def _page(request: SignedInRequest, context: dict[str, Any]) -> HttpResponse:
     context["limits"] = {
         "message_chars": settings.STET_MAX_MESSAGE_CHARS,
         "frame_bytes": settings.STET_MAX_FRAME_BYTES,
@@ -79,7 +87,7 @@ def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 @login_required
 @never_cache
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """A new conversation: nothing is saved before its first message."""
     provider, model = fragments.first_choice(request.user.pk)
     blank = rows.Conversation(pk=uuid.uuid4(), owner=request.user, provider=provider, model=model)
@@ -100,7 +108,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_safe
-def conversation(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def conversation(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """A conversation, whole, as its rows say it."""
     found = _conversation(request, conversation)
     seen(found.pk, timezone.now())
@@ -122,7 +130,7 @@ sign_out = require_POST(auth_views.LogoutView.as_view())
 @login_required
 @never_cache
 @require_safe
-def sidebar(request: HttpRequest) -> HttpResponse:
+def sidebar(request: SignedInRequest) -> HttpResponse:
     """The list of conversations."""
     try:
         current = uuid.UUID(request.GET.get("current", ""))
@@ -138,7 +146,7 @@ def sidebar(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 @require_safe
-def transcript(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def transcript(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """The turns alone, for a page that has missed something."""
     found = _conversation(request, conversation)
     context = fragments.page_context(request.user, found, is_new=False, turns=fragments.transcript(found))
@@ -148,7 +156,7 @@ def transcript(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 @login_required
 @never_cache
 @require_safe
-def turn(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def turn(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """One turn."""
     return _turn_fragment(request, conversation, turn, "chat/_turn.html")
 
@@ -156,12 +164,14 @@ def turn(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> Http
 @login_required
 @never_cache
 @require_safe
-def tail(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def tail(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """What stands under an answer when it has ended: how, and what it cost."""
     return _turn_fragment(request, conversation, turn, "chat/_tail.html")
 
 
-def _turn_fragment(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID, template: str) -> HttpResponse:
+def _turn_fragment(
+    request: SignedInRequest, conversation_id: uuid.UUID, turn_id: uuid.UUID, template: str
+) -> HttpResponse:
     found = _turn(request, conversation_id, turn_id)
     context = fragments.page_context(request.user, found.conversation, is_new=False)
     return render(request, template, {**context, "turn": fragments.turn_view(found)})
@@ -170,7 +180,7 @@ def _turn_fragment(request: HttpRequest, conversation_id: uuid.UUID, turn_id: uu
 @login_required
 @never_cache
 @require_safe
-def ledger(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def ledger(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """The calls behind a cost line: a fragment for htmx, a page of its own without."""
     found = _turn(request, conversation, turn)
     context = {
@@ -184,7 +194,7 @@ def ledger(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> Ht
 @login_required
 @never_cache
 @require_safe
-def sums(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def sums(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """What the conversation cost, by purpose."""
     found = _conversation(request, conversation)
     context = {
@@ -199,7 +209,7 @@ def sums(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def send(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def send(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """The door for a page without JavaScript."""
     try:
         ask(request.user.pk, forms.question_from_form(request.POST, conversation), timezone.now())
@@ -213,7 +223,7 @@ def send(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def again(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def again(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """The same question once more, as a new version beside this one."""
     found = _turn(request, conversation, turn)
     return _ask_beside(request, found, question_text(found))
@@ -221,7 +231,7 @@ def again(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> Htt
 
 @login_required
 @require_POST
-def edit(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def edit(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """Another question in this one's place, as a new version."""
     found = _turn(request, conversation, turn)
     try:
@@ -233,17 +243,17 @@ def edit(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> Http
 
 @login_required
 @require_POST
-def go_on(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def go_on(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """Let the model continue an answer that was cut off."""
     found = _turn(request, conversation, turn)
     return _ask(request, conversation, CONTINUE_TEXT, found.pk)
 
 
-def _ask_beside(request: HttpRequest, turn: rows.Turn, text: str) -> HttpResponse:
+def _ask_beside(request: SignedInRequest, turn: rows.Turn, text: str) -> HttpResponse:
     return _ask(request, turn.conversation_id, text, turn.parent_id)
 
 
-def _ask(request: HttpRequest, conversation_id: uuid.UUID, text: str, parent_id: uuid.UUID | None) -> HttpResponse:
+def _ask(request: SignedInRequest, conversation_id: uuid.UUID, text: str, parent_id: uuid.UUID | None) -> HttpResponse:
     try:
         client_id = forms.uuid_field(request.POST, "client_id")
         question = Question(client_id=client_id, conversation_id=conversation_id, text=text, parent=parent_id)
@@ -255,7 +265,7 @@ def _ask(request: HttpRequest, conversation_id: uuid.UUID, text: str, parent_id:
 
 @login_required
 @require_POST
-def stop(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
+def stop(request: SignedInRequest, conversation: uuid.UUID, turn: uuid.UUID) -> HttpResponse:
     """Stop a running turn, or take back one that waits."""
     found = _turn(request, conversation, turn)
     if found.state == rows.Turn.State.QUEUED:
@@ -268,7 +278,7 @@ def stop(request: HttpRequest, conversation: uuid.UUID, turn: uuid.UUID) -> Http
 
 @login_required
 @require_POST
-def show_branch(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def show_branch(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """Show another version: the newest end of the branch through it becomes the head."""
     found = _conversation(request, conversation)
     try:
@@ -281,7 +291,7 @@ def show_branch(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def rename(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def rename(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """Give a title; an empty one is refused."""
     found = _conversation(request, conversation)
     title = " ".join(request.POST.get("title", "").split())[:TITLE_CHARS]
@@ -297,7 +307,7 @@ def rename(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def choose_model(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def choose_model(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """Let another model answer from the next message on."""
     found = _conversation(request, conversation)
     provider, _, model = request.POST.get("choice", "").partition(":")
@@ -311,7 +321,7 @@ def choose_model(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def instructions(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def instructions(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """Set what stands before every message."""
     found = _conversation(request, conversation)
     text = request.POST.get("instructions", "").replace("\r\n", "\n").strip()
@@ -327,7 +337,7 @@ def instructions(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def delete(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def delete(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """Put a conversation away; Undo brings it back. What runs in it is stopped."""
     found = _conversation(request, conversation)
     now = timezone.now()
@@ -345,7 +355,7 @@ def delete(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def restore(request: HttpRequest, conversation: uuid.UUID) -> HttpResponse:
+def restore(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
     """Undo a deletion."""
     found = rows.Conversation.objects.filter(pk=conversation, owner_id=request.user.pk).first()
     if found is None:

@@ -12,7 +12,7 @@ from sessions_store.models import Call, Conversation, Item, Turn, User
 _numbers = itertools.count(1)
 
 PROVIDER = "openai"
-MODEL = "gpt-5-mini"
+MODEL = "gpt-6.1-sol"
 
 
 def make_user(username: str = "", **fields: Any) -> User:

@@ -5,7 +5,10 @@ position the last call wrote, and the new tail, where each is long enough to be 
 that keep responses, chain from the nearest one that this account can name.
 """
 
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +39,8 @@ class PastTurn:
     response_id: str
     context_tokens: int | None
     sent_at: datetime | None
+    front: str = ""
+    """Fingerprint of the instructions and tools that its last call was sent with; see `front_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,14 @@ class Plan:
 
     request: Request
     expected: Expectation
+    front: str
 
     def note(self) -> dict[str, Any]:
         """The plan as it is kept in the ledger, as JSON."""
         return {
             "marks": [[mark.after, mark.lifetime] for mark in self.request.marks],
             "items": len(self.request.items),
+            "front": self.front,
             "expected": asdict(self.expected),
         }
 
@@ -84,6 +91,8 @@ def plan(
     chain: bool = True,
 ) -> Plan:
     """The next call. `chain` False replays the whole past from our own transcript."""
+    stands = front_of(instructions, ())
+    past = _without_stale_reasoning(past, stands)
     everything = tuple(item for turn in past for item in turn.items) + new
     front = prefix_tokens(instructions, ())
     parent = _parent(past, spec, account) if chain and spec.chains else None
@@ -102,7 +111,31 @@ def plan(
         user_key=user_key,
         options=spec.options,
     )
-    return Plan(request, expected)
+    return Plan(request, expected, stands)
+
+
+def front_of(instructions: str, tools: Sequence[Mapping[str, Any]]) -> str:
+    """Fingerprint of what stands before the first message: 16 hex digits."""
+    canonical = json.dumps([instructions, list(tools)], sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+
+def _without_stale_reasoning(past: tuple[PastTurn, ...], front: str) -> tuple[PastTurn, ...]:
+    """Leave out the thinking of every turn up to the last one that was sent under other instructions or tools.
+
+    Models since 2026 sign their thinking together with everything before it and reject it behind another
+    front (Claude docs, Thinking, "bound to a different conversation"). Leading thinking may be left out,
+    single pieces from the middle may not.
+    """
+    changed = [index for index, turn in enumerate(past) if turn.front and turn.front != front]
+    if not changed:
+        return past
+    return tuple(
+        replace(turn, items=tuple(item for item in turn.items if item.type != "reasoning"))
+        if index <= changed[-1]
+        else turn
+        for index, turn in enumerate(past)
+    )
 
 
 def _parent(past: tuple[PastTurn, ...], spec: ModelSpec, account: str) -> int | None:
@@ -169,7 +202,8 @@ def _expect(
     total = _tokens_before(past, len(past) - 1, front) + items_tokens(new)
     lifetime = rule.lifetimes[0] if rule.lifetimes else ""
     last = _last_same(past, spec, account)
-    idle = int((now - past[last].sent_at).total_seconds()) if last is not None and past[last].sent_at else None
+    sent_at = past[last].sent_at if last is not None else None
+    idle = int((now - sent_at).total_seconds()) if sent_at else None
     read, reason = 0, ""
     if total < rule.minimum_tokens:
         reason = "below_minimum"

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError
@@ -287,9 +285,7 @@ def valid_sessions(pairs: set[tuple[str, int]]) -> set[tuple[str, int]]:
     """Those (session key, user id) that are still signed in: session unexpired, user active, password unchanged."""
     sessions = Session.objects.filter(pk__in=[key for key, _ in pairs], expire_date__gt=datetime.now().astimezone())
     data = {session.pk: SessionStore().decode(session.session_data) for session in sessions}
-    users: dict[int, AbstractBaseUser] = (
-        get_user_model().objects.filter(is_active=True).in_bulk({user for _, user in pairs})
-    )
+    users = rows.User.objects.filter(is_active=True).in_bulk({user for _, user in pairs})
     return {
         (key, user_id)
         for key, user_id in pairs

@@ -57,6 +57,7 @@ def _past_turn(turn: rows.Turn, items: Sequence[Item], last_call: rows.Call | No
         response_id=turn.response_id if whole else "",
         context_tokens=counted,
         sent_at=last_call.started_at if last_call and last_call.first_token_at else None,
+        front=(last_call.plan or {}).get("front", "") if last_call else "",
     )
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from chatapp.catalog.load import side_model
 from chatapp.context.budget import items_tokens, prefix_tokens
-from chatapp.context.planner import Expectation, Plan
+from chatapp.context.planner import Expectation, Plan, front_of
 from chatapp.turns.connections import connection_to
 from chatapp.turns.engine import Engine, kept
 from chatapp.turns.ledger import close_call, open_call, usage_of_failure
@@ -61,6 +61,7 @@ async def make_title(engine: Engine, conversation_id: uuid.UUID) -> bool:
             options=spec.side_options,
         ),
         Expectation(tokens, 0, 0, "below_minimum", None, "", spec.cache.minimum_tokens),
+        front_of(INSTRUCTIONS, ()),
     )
     call_id = await kept(
         open_call,

@@ -171,7 +171,7 @@ hear("model", ({ label, short, provider, model }) => {
   form.elements.provider.value = provider;
   form.elements.model.value = model;
   $("#model-name").textContent = label;
-  $("#model-short").textContent = short;
+  $("#model-short").textContent = $("#model-brief").textContent = short;
   $("#model-short").parentElement.setAttribute("aria-label", `Model: ${label}. Choose another`);
   box.placeholder = `Write to ${label}`;
 });

@@ -9,6 +9,7 @@ const NESTING = 40;            // deeper is an attack, not a text
 const BLOCK_CHARS = 150_000;    // a single block beyond this is shown as it was written, unless it is code
 const CHUNK_CHARS = 20_000;    // a complete text is set in pieces of about this size
 const MARKS = 4_000;           // as is one that consists of markup
+const CELLS = 12_000;
 const SLOW_MS = 250;
 const HIGHLIGHT_CHARS = 40_000;
 
@@ -60,9 +61,12 @@ function hostile(source) {
   if (/^[ \t]*(?:`{3}|~{3})/.test(source)) return false;
   if (source.length > BLOCK_CHARS) return true;
   if (/(?:>[ \t]*){30}|(?:[-*+][ \t]+){30}/.test(source)) return true;
-  let marks = 0;
-  for (let at = 0; at < source.length && marks <= MARKS; at++) if ("[]*_`!<~".includes(source[at])) marks++;
-  return marks > MARKS;
+  let marks = 0, cells = 0;
+  for (let at = 0; at < source.length && marks <= MARKS; at++) {
+    if ("[]*_`!<~".includes(source[at])) marks++;
+    else if (source[at] === "|") cells++;
+  }
+  return marks > MARKS || cells > CELLS;
 }
 
 /** One run of blocks, sanitised, dressed. `closed`: nothing more will come, so code is coloured. */

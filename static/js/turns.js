@@ -36,7 +36,7 @@ function adopt(element) {
   adoptParts(turn);
   // Without any of its answer in the page, a running turn is heard from its beginning.
   if (!ended(state) && !turn.parts.size) turn.last = -1;
-  if (state === "queued") waitInLine(turn);
+  if (state === "queued") waitTurn(turn);
   else if (state === "streaming" && !turn.parts.size) waitForFirst(turn);
   if (!ended(state)) turn.begun = begunAt(element);
   const missed = early.get(id);
@@ -228,6 +228,13 @@ function counted(before, after, text) {
 function waitInLine(turn) {
   waiting(turn.element, "Next in line. You can take it back: ",
     make("button", { class: "link", type: "button", onclick: () => tell("cancel", turn.id) }, "Cancel"));
+}
+
+/** A message that nothing stands before is about to run: no word of a line unless it lasts. */
+function waitTurn(turn) {
+  if ([...turns.values()].some(other => other !== turn && !ended(other.state))) { waitInLine(turn); return; }
+  waitForFirst(turn);
+  setTimeout(() => { if (turn.state === "queued" && turn.element.isConnected) waitInLine(turn); }, 2_000);
 }
 
 function waitForFirst(turn) {
@@ -535,7 +542,7 @@ function snapshot(turn, event) {
     for (const [index, item] of (event.response?.output ?? []).entries()) showItem(turn, index, item, item.status === "completed");
     reopen(open);
   });
-  if (state === "queued") waitInLine(turn);
+  if (state === "queued") waitTurn(turn);
   else if (!turn.parts.size && !ended(state)) waitForFirst(turn);
   if (ended(state)) finish(turn, state); else { settleRunning(); dirty.add(turn); schedule(); }
 }

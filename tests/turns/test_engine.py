@@ -48,13 +48,16 @@ async def test_a_later_turn_reads_what_an_earlier_one_wrote(scene: Scene) -> Non
         assert call.saved_nanousd and call.saved_nanousd > 0
 
 
-async def test_openai_is_chained_and_gets_instructions_again(scene: Scene) -> None:
-    first = await scene.say("one")
+async def test_instructions_can_change_and_are_sent_again_with_every_call(scene: Scene) -> None:
+    first = await scene.say("write 80 words")  # long enough to be thought about first
     await asyncio.to_thread(
         rows.Conversation.objects.filter(pk=scene.conversation_id).update, instructions="Answer in French."
     )
     second = await scene.say("two")
+    third = await scene.say("write 80 words")
+    fourth = await scene.say("three")
 
+    assert [played.turn.state for played in (first, second, third, fourth)] == ["completed"] * 4
     bodies = [request["body"] for request in scene.account.requests()]
     if scene.provider == "openai":
         assert bodies[1]["previous_response_id"] == first.turn.response_id
