@@ -85,14 +85,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if runtime.draining:
             raise AskError("shutting_down", "The server is about to restart. This is sent again in a moment.")
         turn, new = await hop(ask, viewer.user_id, question, timezone.now())
-        if viewer.conversation_id != question.conversation_id:
-            await runtime.hub.watch(viewer, question.conversation_id)
+        if viewer.conversation_id != turn.conversation_id and not await runtime.hub.watch(
+            viewer, turn.conversation_id
+        ):
+            raise NotYours
         viewer.turns.add(turn.pk)
         viewer.tell(await hop(frames.added_frame, turn))
         if new:
             runtime.news()
-        elif turn.pk not in viewer.streams:
-            await runtime.hub.resume(viewer, turn.pk, -1)
+        if not new or turn.pk in viewer.begun:  # known before, or the runner was quicker than this frame
+            await runtime.hub.follow(viewer, turn.pk)
 
     async def _watch(self, viewer: Viewer, frame: dict[str, Any]) -> None:
         if not await runtime.hub.watch(viewer, forms.uuid_field(frame, "stet:conversation")):
@@ -106,12 +108,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _cancel(self, viewer: Viewer, frame: dict[str, Any]) -> None:
         turn = await hop(own_turn, viewer.user_id, forms.uuid_field(frame, "stet:turn"))
         if turn.state == Turn.State.QUEUED:
+            viewer.returned.add(turn.pk)  # before it is so, lest the hub tell it as well
             text = await hop(take_back, turn, timezone.now())
             if text is not None:
-                viewer.returned.add(turn.pk)
                 viewer.tell(frames.returned_frame(turn, text))
                 runtime.news()
                 return
+            viewer.returned.discard(turn.pk)
         if not await hop(request_stop, turn):
             raise AskError("turn_ended", "This answer has ended already.", "stet:turn")
         runtime.runner.stop_turn(turn.pk)
@@ -140,10 +143,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 await viewer.wake.wait()
                 viewer.wake.clear()
                 owed, untold = viewer.collect()
-                for turn_id in untold:
-                    owed.append(await hop(_snapshot, turn_id))
                 for frame in owed:
                     await self._send_frame(frame)
+                for turn_id in untold:
+                    await runtime.hub.tell_end(viewer, turn_id)
                 await asyncio.sleep(SEND_EVERY_SECONDS)
         except asyncio.CancelledError:
             raise
@@ -168,7 +171,3 @@ def request_stop(turn: Turn) -> bool:
     """Write down that a running turn shall stop, for whichever process runs it; False if none does."""
     running = Turn.objects.filter(pk=turn.pk, state=Turn.State.STREAMING)
     return running.update(stop_requested_at=timezone.now()) == 1
-
-
-def _snapshot(turn_id: Any) -> Frame:
-    return frames.snapshot_of_rows(Turn.objects.get(pk=turn_id))

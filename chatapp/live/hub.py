@@ -79,11 +79,14 @@ class Hub:
         found = await hop(_look_at, viewer.user_id, conversation_id, self._clock())
         if found is None:
             return False
-        frame, turn_ids = found
+        frame, turns = found
         viewer.watch(conversation_id)
-        viewer.turns.update(turn_ids)
-        if frame["running"]:
-            viewer.streams.add(uuid.UUID(frame["running"]))  # the page will resume it by itself
+        for turn_id, state, reason in turns:
+            viewer.turns.add(turn_id)
+            if state != rows.Turn.State.QUEUED:
+                viewer.begun.add(turn_id)
+            if _was_returned(state, reason):
+                viewer.returned.add(turn_id)
         viewer.tell(frame)
         return True
 
@@ -93,25 +96,26 @@ class Hub:
         if turn is None:
             return False
         viewer.turns.add(turn_id)
-        feed = self._local(turn_id)
-        if feed is None and turn.state == rows.Turn.State.STREAMING:
-            feed = await self._mirror(turn_id, turn.conversation_id)
-        if feed is not None:
-            self._resume_feed(viewer, turn, feed, after)
-        elif turn.ended:
-            events = await hop(logged_events, turn_id, after)
-            if (
-                events
-                and events[0]["sequence_number"] == after + 1
-                and events[-1]["sequence_number"] == turn.last_number
-            ):
-                ended = Feed(turn_id, turn.conversation_id)
-                ended.frames = [*([{}] * (after + 1)), *events]
-                ended.ended = True
-                viewer.attach(ended, after)
-            else:
-                viewer.tell(await hop(frames.snapshot_of_rows, turn))
+        await self._owe(viewer, turn, after)
         return True
+
+    async def follow(self, viewer: Viewer, turn_id: uuid.UUID) -> None:
+        """Owe every event of a turn, unless this socket has been promised them already."""
+        turn = await hop(_own, viewer.user_id, turn_id)
+        if turn is not None and turn_id not in viewer.streams:
+            await self._owe(viewer, turn, -1)
+
+    async def tell_end(self, viewer: Viewer, turn_id: uuid.UUID) -> None:
+        """Owe a viewer the end of a turn whose events ended without it: its rows tell, as soon as they know.
+
+        A turn that was taken from this process runs on in its row until another process ends it.
+        """
+        turn = await hop(_own, viewer.user_id, turn_id)
+        if turn is not None and turn.state == rows.Turn.State.STREAMING:
+            mirror = await self._mirror(turn_id, turn.conversation_id)
+            viewer.attach(mirror, mirror.last_number)
+        elif turn is not None:
+            viewer.tell(await hop(frames.snapshot_of_rows, turn))
 
     def started(self, feed: Feed, added: Frame) -> None:
         """A turn begins here: whoever watches its conversation follows from the first event."""
@@ -184,7 +188,7 @@ class Hub:
 
     async def _tell_turns(self, viewer: Viewer, news: _News) -> None:
         for turn_id, state, reason, added in news.turns:
-            if state == rows.Turn.State.CANCELLED and reason == "returned":
+            if _was_returned(state, reason):
                 if turn_id in viewer.turns and turn_id not in viewer.returned:
                     viewer.returned.add(turn_id)
                     viewer.tell({**added, "type": "stet:queue.returned"})
@@ -192,18 +196,17 @@ class Hub:
             if turn_id not in viewer.turns:
                 viewer.turns.add(turn_id)
                 viewer.tell(added)
-                if state not in (rows.Turn.State.QUEUED, rows.Turn.State.STREAMING):
-                    await self.resume(viewer, turn_id, -1)
-            if state == rows.Turn.State.STREAMING and turn_id not in viewer.streams:
-                feed = self._local(turn_id) or await self._mirror(turn_id, news.conversation_id)
-                viewer.attach(feed, -1)
+            if state != rows.Turn.State.QUEUED and turn_id not in viewer.begun:
+                await self.follow(viewer, turn_id)
 
     # --- Turns that run elsewhere ---------------------------------------------------------------
 
     async def _mirror(self, turn_id: uuid.UUID, conversation_id: uuid.UUID) -> Feed:
         if turn_id not in self._mirrors:
-            feed = self._mirrors[turn_id] = Feed(turn_id, conversation_id)
-            feed.extend(await hop(logged_events, turn_id))
+            events = await hop(logged_events, turn_id)
+            # Known only from here on: one that nobody watches yet would be forgotten while it is read.
+            feed = self._mirrors.setdefault(turn_id, Feed(turn_id, conversation_id))
+            feed.extend(events)
         return self._mirrors[turn_id]
 
     async def _feed_mirrors(self) -> None:
@@ -217,6 +220,24 @@ class Hub:
                 feed.end()
                 del self._mirrors[turn_id]
 
+    async def _owe(self, viewer: Viewer, turn: rows.Turn, after: int) -> None:
+        if turn.state != rows.Turn.State.QUEUED:
+            viewer.streams.add(turn.pk)
+        feed = self._local(turn.pk)
+        if feed is None and turn.state == rows.Turn.State.STREAMING:
+            feed = await self._mirror(turn.pk, turn.conversation_id)
+        if feed is not None:
+            self._resume_feed(viewer, turn, feed, after)
+            return
+        events = await hop(logged_events, turn.pk, after) if turn.ended else []
+        if events and (events[0]["sequence_number"], events[-1]["sequence_number"]) == (after + 1, turn.last_number):
+            ended = Feed(turn.pk, turn.conversation_id)
+            ended.frames = [*([{}] * (after + 1)), *events]
+            ended.ended = True
+            viewer.attach(ended, after)
+        elif turn.ended or after >= 0:
+            viewer.tell(await hop(frames.snapshot_of_rows, turn))
+
     def _resume_feed(self, viewer: Viewer, turn: rows.Turn, feed: Feed, after: int) -> None:
         if after > feed.last_number:
             viewer.tell(frames.snapshot_of_feed(turn.pk, turn.model, feed.frames))
@@ -227,12 +248,18 @@ class Hub:
 # --- Looks at the database: one function each ----------------------------------------------------
 
 
-def _look_at(user_id: int, conversation_id: uuid.UUID, now: datetime) -> tuple[Frame, list[uuid.UUID]] | None:
+def _was_returned(state: str, reason: str) -> bool:
+    return state == rows.Turn.State.CANCELLED and reason == "returned"
+
+
+def _look_at(
+    user_id: int, conversation_id: uuid.UUID, now: datetime
+) -> tuple[Frame, list[tuple[uuid.UUID, str, str]]] | None:
     conversation = rows.Conversation.objects.of(user_id).filter(pk=conversation_id).first()
     if conversation is None:
         return None
     frames.seen(conversation_id, now)
-    turns = rows.Turn.objects.filter(conversation=conversation).values_list("pk", flat=True)
+    turns = rows.Turn.objects.filter(conversation=conversation).values_list("pk", "state", "reason")
     return frames.watching_frame(conversation), list(turns)
 
 

@@ -25,8 +25,11 @@ class Viewer:
         self.turns: set[uuid.UUID] = set()
         """Turns of the watched conversation that the page has been told of."""
         self.streams: set[uuid.UUID] = set()
-        """Turns whose events the page has been promised; never attached twice."""
+        """Turns whose events this socket has been promised; never attached twice."""
+        self.begun: set[uuid.UUID] = set()
+        """Turns that had begun when the page turned here: it shows them, and resumes the running one by itself."""
         self.returned: set[uuid.UUID] = set()
+        """Queued messages that are known to have been taken back: each is told of once."""
         self._notes: dict[object, Frame] = {}
         self._cursors: dict[uuid.UUID, tuple[Feed, int]] = {}
         self.close = on_close
@@ -44,6 +47,7 @@ class Viewer:
         self._cursors.clear()
         self.turns.clear()
         self.streams.clear()
+        self.begun.clear()
         self.returned.clear()
         self.conversation_id = conversation_id
 
