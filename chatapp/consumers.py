@@ -20,13 +20,13 @@ from chatapp.live.runtime import runtime
 from chatapp.live.viewers import Viewer
 from chatapp.turns.ask import AskError, NotYours, ask, own_turn, take_back
 from chatapp.turns.hop import hop
-from chatapp.vocab.events import Frame
+from chatapp.vocab.events import DELTA_TYPES, Frame
 from sessions_store.models import Turn
 
 log = logging.getLogger(__name__)
 
 SEND_EVERY_SECONDS = 0.02
-"""Between two sends to one tab: what comes meanwhile is joined. A screen shows no more than that."""
+"""After deltas were sent to a tab: what comes meanwhile is joined. A screen shows no more than that."""
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -85,9 +85,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if runtime.draining:
             raise AskError("shutting_down", "The server is about to restart. This is sent again in a moment.")
         turn, new = await hop(ask, viewer.user_id, question, timezone.now())
-        if viewer.conversation_id != turn.conversation_id and not await runtime.hub.watch(
-            viewer, turn.conversation_id
-        ):
+        if viewer.conversation_id != turn.conversation_id and not await runtime.hub.watch(viewer, turn.conversation_id):
             raise NotYours
         viewer.turns.add(turn.pk)
         viewer.tell(await hop(frames.added_frame, turn))
@@ -145,9 +143,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 owed, untold = viewer.collect()
                 for frame in owed:
                     await self._send_frame(frame)
-                for turn_id in untold:
-                    await runtime.hub.tell_end(viewer, turn_id)
-                await asyncio.sleep(SEND_EVERY_SECONDS)
+                for turn_id, cursor in untold:
+                    await runtime.hub.tell_end(viewer, turn_id, cursor)
+                if any(frame["type"] in DELTA_TYPES for frame in owed):
+                    await asyncio.sleep(SEND_EVERY_SECONDS)  # nothing but deltas can be joined
         except asyncio.CancelledError:
             raise
         except Exception:

@@ -15,9 +15,15 @@ from django.utils import timezone
 
 from chatapp import wording
 from chatapp.catalog.cost import Cost, cost
-from chatapp.catalog.load import default_model, offered
+from chatapp.catalog.load import default_model, model_label, offered
 from chatapp.catalog.load import model as catalog_model
-from chatapp.live.frames import conversation_total, is_unread, total_parts, turn_cost_line
+from chatapp.live.frames import (
+    conversation_total,
+    divider,
+    is_unread,
+    total_parts,
+    turn_cost_line,
+)
 from chatapp.turns.connections import LABELS, reachable_providers, wants_simulator
 from chatapp.turns.outcome import text_crc32
 from chatapp.vocab.items import answer_text, text_of
@@ -142,7 +148,7 @@ def _turn_view(
         versions=len(versions),
         earlier_id=versions[place - 1].pk if place > 0 else None,
         later_id=versions[place + 1].pk if place + 1 < len(versions) else None,
-        divider=_divider(turn, before),
+        divider=divider(turn, before),
     )
 
 
@@ -157,13 +163,6 @@ def _answer_part(index: int, data: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "function_call":
         return {"kind": "tool", "name": data.get("name", ""), "arguments": data.get("arguments", "")}
     return None
-
-
-def _divider(turn: rows.Turn, before: rows.Turn | None) -> str | None:
-    if before is None or (before.provider, before.model) == (turn.provider, turn.model):
-        return None
-    old, new = model_label(before.provider, before.model), model_label(turn.provider, turn.model)
-    return f"Switched from {old} to {new}"
 
 
 def end_view(turn: rows.Turn, has_text: bool) -> dict[str, Any] | None:
@@ -209,14 +208,6 @@ def foot_view(turn: rows.Turn, calls: Sequence[rows.Call]) -> FootView | None:
         reason=reason,
         has_calls=True,
     )
-
-
-def model_label(provider: str, model_id: str, *, short: bool = False) -> str:
-    """A model's name for people; its id where the catalog does not know it."""
-    spec = catalog_model(provider, model_id)
-    if spec is None:
-        return model_id
-    return spec.short_label if short else spec.label
 
 
 # --- The ledger of a turn and the sums of a conversation ------------------------------------------
@@ -304,7 +295,7 @@ def _ledger_totals(calls: Sequence[rows.Call], columns: Sequence[tuple[str, str,
     for column, name, _ in columns:
         total = sum(getattr(line, name) or 0 for line in lines)
         tone = "zero" if not total else "read" if column == "read_tokens" else ""
-        cells.append({"text": wording.money(total), "tone": tone})
+        cells.append({"text": wording.money(total) if lines else "–", "tone": tone})
     paid = sum(call.cost_nanousd or 0 for call in calls)
     whole = sum(call.without_cache_nanousd or 0 for call in calls)
     priced = any(call.cost_nanousd is not None for call in calls)
@@ -362,11 +353,12 @@ def sums_view(conversation: rows.Conversation) -> dict[str, Any]:
         }
         for purpose, (paid, saved) in sorted(amounts.items())
     ]
+    priced = [(paid, saved) for paid, saved in amounts.values() if paid is not None]
     return {
         "rows": lines,
         "total": {
-            "paid": wording.money(sum(paid or 0 for paid, _ in amounts.values())),
-            "saved": wording.money(sum(saved for _, saved in amounts.values())),
+            "paid": wording.money(sum(paid for paid, _ in priced)) if priced else "no price",
+            "saved": wording.money(sum(saved for _, saved in priced)) if priced else "–",
         },
         "simulated": simulated,
     }

@@ -225,7 +225,30 @@ CONTENT_SECURITY_POLICY = {
 ADMIN_CONTENT_SECURITY_POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 """What /admin/ alone may do beyond the policy of the pages: unfold's Alpine.js evaluates expressions."""
 
-UNFOLD = {"SITE_TITLE": "Stet", "SITE_HEADER": "Stet", "SITE_URL": "/", "SHOW_BACK_BUTTON": True}
+UNFOLD = {
+    "SITE_TITLE": "Stet",
+    "SITE_HEADER": "Stet",
+    "SITE_URL": "/",
+    "SHOW_BACK_BUTTON": True,
+    "SITE_SYMBOL": "ink_pen",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}favicon.svg"}],
+    "COLORS": {
+        # The blue pencil of static/css/tokens.css, lighter and darker.
+        "primary": {
+            "50": "#f0f5fc",
+            "100": "#dfe9f8",
+            "200": "#c5d8f3",
+            "300": "#93b9f0",
+            "400": "#78a5e8",
+            "500": "#5f8fd8",
+            "600": "#1b4c94",
+            "700": "#184483",
+            "800": "#153a6f",
+            "900": "#11305c",
+            "950": "#0b1f3d",
+        }
+    },
+}
 
 LOGGING = {
     "version": 1,

@@ -56,7 +56,7 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
                 "title": "This link no longer works",
                 "sentence": "It has been used, or it is older than 15 minutes. "
                 "`manage.py sign_in_link` prints a new one; so does every start of Stet.",
-                "link": reverse("home" if signed_in else "sign_in"),
+                "link_url": reverse("home" if signed_in else "sign_in"),
                 "link_label": "Go to your conversations" if signed_in else "Sign in with a password",
             },
             status=410,

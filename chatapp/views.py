@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,7 +22,17 @@ from django_htmx.middleware import HtmxDetails
 from chatapp import forms, fragments
 from chatapp.live.frames import ERROR_CODES, seen
 from chatapp.live.runtime import runtime
-from chatapp.turns.ask import CONTINUE_TEXT, AskError, NotYours, Question, ask, check_model, question_text, take_back
+from chatapp.turns.ask import (
+    CONTINUE_TEXT,
+    AskError,
+    NotYours,
+    Question,
+    ask,
+    check_model,
+    question_text,
+    return_queue,
+    take_back,
+)
 from sessions_store import models as rows
 from sessions_store.models.conversation import TITLE_CHARS
 
@@ -258,6 +269,8 @@ def _ask(request: SignedInRequest, conversation_id: uuid.UUID, text: str, parent
         client_id = forms.uuid_field(request.POST, "client_id")
         question = Question(client_id=client_id, conversation_id=conversation_id, text=text, parent=parent_id)
         ask(request.user.pk, question, timezone.now())
+    except NotYours:  # deleted a moment ago
+        raise Http404 from None
     except AskError as error:
         return _refused(request, error, conversation_id)
     return _done(request, conversation_id)
@@ -285,7 +298,10 @@ def show_branch(request: SignedInRequest, conversation: uuid.UUID) -> HttpRespon
         chosen = _turn(request, conversation, forms.uuid_field(request.POST, "turn"))
     except AskError as error:
         return _refused(request, error, conversation)
-    rows.Conversation.touch(found.pk, timezone.now(), head=rows.Turn.leaf_below(chosen))
+    if chosen.reason == "returned":
+        raise Http404
+    if chosen.state != rows.Turn.State.QUEUED:  # what waits stands at the end already, whichever version is shown
+        rows.Conversation.touch(found.pk, timezone.now(), head=rows.Turn.leaf_below(chosen))
     return _done(request, conversation)
 
 
@@ -338,14 +354,16 @@ def instructions(request: SignedInRequest, conversation: uuid.UUID) -> HttpRespo
 @login_required
 @require_POST
 def delete(request: SignedInRequest, conversation: uuid.UUID) -> HttpResponse:
-    """Put a conversation away; Undo brings it back. What runs in it is stopped."""
+    """Put a conversation away; Undo brings it back. What runs in it is stopped, what waits goes into its draft."""
     found = _conversation(request, conversation)
     now = timezone.now()
+    with transaction.atomic():
+        return_queue(found.pk, now)
+        rows.Conversation.touch(found.pk, now, deleted_at=now)
     running = rows.Turn.objects.filter(conversation=found, state=rows.Turn.State.STREAMING)
     running.update(stop_requested_at=now)
     for turn_id in running.values_list("pk", flat=True):
         runtime.stop_turn_from_thread(turn_id)
-    rows.Conversation.touch(found.pk, now, deleted_at=now)
     runtime.news_from_thread()
     target = f"{reverse('home')}?deleted={found.pk}"
     if request.htmx:

@@ -3,12 +3,17 @@
 Only what has to differ stands here, so that tests run what people run.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
-TEST_VAR_DIR = Path(os.environ.get("STET_TEST_VAR") or Path(__file__).resolve().parent.parent / "var" / "test") / WORKER
-"""One per worker; STET_TEST_VAR lets two runs go on side by side."""
+_PARENT = Path(os.environ.get("STET_TEST_VAR") or Path(__file__).resolve().parent.parent / "var" / "test")
+_PARENT.mkdir(parents=True, exist_ok=True)
+# One per process, so that two test runs in one checkout do not drop each other's database.
+TEST_VAR_DIR = Path(tempfile.mkdtemp(prefix="run-", dir=_PARENT))
+atexit.register(shutil.rmtree, TEST_VAR_DIR, ignore_errors=True)
 
 os.environ["STET_VAR"] = str(TEST_VAR_DIR)
 # Nobody's real key may be used by accident, nor a .env of theirs change what is tested.

@@ -52,6 +52,14 @@ def model(provider: str, model_id: str) -> ModelSpec | None:
     return by_id.get(model_id) or by_id.get(without_date(model_id))
 
 
+def model_label(provider: str, model_id: str, *, short: bool = False) -> str:
+    """A model's name for people; its id where the catalog does not know it."""
+    spec = model(provider, model_id)
+    if spec is None:
+        return model_id
+    return spec.short_label if short else spec.label
+
+
 def default_model(provider: str) -> ModelSpec:
     """What a new conversation uses; KeyError for a provider without models."""
     return _catalog().defaults[provider]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Sum
 
-from chatapp.catalog.load import model as catalog_model
+from chatapp.catalog.load import model_label
 from chatapp.turns.ask import question_text
 from chatapp.turns.outcome import Outcome, terminal_frame
 from chatapp.vocab.assemble import assemble
@@ -81,9 +81,8 @@ def _cost(line: CostLine) -> dict[str, Any]:
     return {name: value for name, value in asdict(line).items() if name != "note"} | {"saved": line.saved or None}
 
 
-def added_frame(turn: rows.Turn, text: str | None = None) -> Frame:
+def added_frame(turn: rows.Turn) -> Frame:
     """A turn that a page may not know yet."""
-    spec = catalog_model(turn.provider, turn.model)
     return {
         "type": "stet:turn.added",
         "stet:turn": str(turn.pk),
@@ -91,10 +90,18 @@ def added_frame(turn: rows.Turn, text: str | None = None) -> Frame:
         "stet:client_id": str(turn.client_id),
         "stet:parent": str(turn.parent_id) if turn.parent_id else None,
         "stet:state": str(turn.state),
-        "text": question_text(turn) if text is None else text,
+        "text": question_text(turn),
         "created_at": turn.created_at.isoformat(),
-        "model_label": spec.short_label if spec else turn.model,
+        "model_label": model_label(turn.provider, turn.model, short=True),
+        "divider": divider(turn, turn.parent),
     }
+
+
+def divider(turn: rows.Turn, before: rows.Turn | None) -> str | None:
+    """What stands between two turns that different models answer; None where the model stayed."""
+    if before is None or (before.provider, before.model) == (turn.provider, turn.model):
+        return None
+    return f"Switched from {model_label(before.provider, before.model)} to {model_label(turn.provider, turn.model)}"
 
 
 def returned_frame(turn: rows.Turn, text: str) -> Frame:

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError
+from django.db.models import Q
 
 from chatapp.live import frames
 from chatapp.live.viewers import Viewer
-from chatapp.turns.ask import question_text
 from chatapp.turns.feed import Feed
 from chatapp.turns.hop import hop
 from chatapp.turns.recovery import logged_events
@@ -38,7 +38,8 @@ NOT_FOUND = 4404
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """A conversation that changed, its frame for the lists, and its newest turns where somebody watches it."""
+    """A conversation that changed, its frame for the lists, and where somebody watches it the turns that may have
+    changed with it."""
 
     conversation_id: uuid.UUID
     owner_id: int
@@ -105,15 +106,14 @@ class Hub:
         if turn is not None and turn_id not in viewer.streams:
             await self._owe(viewer, turn, -1)
 
-    async def tell_end(self, viewer: Viewer, turn_id: uuid.UUID) -> None:
+    async def tell_end(self, viewer: Viewer, turn_id: uuid.UUID, after: int) -> None:
         """Owe a viewer the end of a turn whose events ended without it: its rows tell, as soon as they know.
 
         A turn that was taken from this process runs on in its row until another process ends it.
         """
         turn = await hop(_own, viewer.user_id, turn_id)
         if turn is not None and turn.state == rows.Turn.State.STREAMING:
-            mirror = await self._mirror(turn_id, turn.conversation_id)
-            viewer.attach(mirror, mirror.last_number)
+            viewer.attach(await self._mirror(turn_id, turn.conversation_id), after)
         elif turn is not None:
             viewer.tell(await hop(frames.snapshot_of_rows, turn))
 
@@ -145,6 +145,9 @@ class Hub:
                 await self._feed_mirrors()
             except DatabaseError:
                 log.warning("cannot look for news; trying again", exc_info=True)
+            except Exception:
+                # Whatever it is, everybody must still hear the next news.
+                log.exception("looking for news failed; trying again")
 
     async def check_sessions(self) -> None:
         """Every 30 seconds, close the sockets of those who may no longer listen."""
@@ -226,6 +229,9 @@ class Hub:
         feed = self._local(turn.pk)
         if feed is None and turn.state == rows.Turn.State.STREAMING:
             feed = await self._mirror(turn.pk, turn.conversation_id)
+        if feed is not None and feed.ended and after > feed.last_number:
+            await self.tell_end(viewer, turn.pk, feed.last_number)
+            return
         if feed is not None:
             self._resume_feed(viewer, turn, feed, after)
             return
@@ -288,12 +294,15 @@ def _changed(
             continue
         turns: tuple[tuple[uuid.UUID, str, str, Frame], ...] = ()
         if conversation.pk in watched:
-            frames.seen(conversation.pk, now)
-            conversation.seen_at = now
-            newest = rows.Turn.objects.filter(conversation=conversation).order_by("-number")[:20]
+            # An answer may have ended since `now`: whoever watches has seen that too.
+            conversation.seen_at = max(now, conversation.changed_at)
+            frames.seen(conversation.pk, conversation.seen_at)
+            changed = rows.Turn.objects.filter(
+                Q(created_at__gte=since) | Q(ended_at__gte=since) | Q(ended_at=None), conversation=conversation
+            )
             turns = tuple(
-                (turn.pk, turn.state, turn.reason, frames.added_frame(turn, question_text(turn)))
-                for turn in reversed(newest)
+                (turn.pk, turn.state, turn.reason, frames.added_frame(turn))
+                for turn in changed.select_related("parent").order_by("number")
             )
         news.append(
             _News(

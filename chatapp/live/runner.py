@@ -4,15 +4,16 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import DatabaseError, IntegrityError, transaction
 
 from chatapp.live.frames import added_frame, cost_frame
-from chatapp.turns.ask import question_text
 from chatapp.turns.engine import Engine, Stop, run_turn
 from chatapp.turns.feed import Feed
 from chatapp.turns.hop import hop
+from chatapp.turns.recovery import interrupt
 from chatapp.turns.titles import make_title
 from chatapp.vocab.events import Frame
 from sessions_store import models as rows
@@ -62,13 +63,18 @@ class Runner:
         while not self._closing:
             self._wake.clear()
             try:
-                claimed = await hop(_claim, self._lease_id(), self._engine.clock())
-                for turn, text in claimed:
-                    self._begin(turn, text)
-                for turn_id in await hop(_stops_asked, list(self._stops)) if self._stops else ():
+                found = await hop(_look, self._lease_id(), list(self._running), self._engine.clock())
+                for turn, added in found.claimed:
+                    self._begin(turn, added)
+                for turn_id in found.stops:
                     self.stop_turn(turn_id)
+                if found.interrupted:
+                    self._wake.set()
             except DatabaseError:
                 log.warning("cannot look for queued turns; trying again", exc_info=True)
+            except Exception:
+                # Whatever it is, the next turns must still find a runner.
+                log.exception("looking for queued turns failed; trying again")
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
@@ -90,10 +96,10 @@ class Runner:
         if tasks:
             await asyncio.wait(tasks, timeout=10)
 
-    def _begin(self, turn: rows.Turn, text: str) -> None:
+    def _begin(self, turn: rows.Turn, added: Frame) -> None:
         feed, stop = Feed(turn.pk, turn.conversation_id), Stop()
         self._stops[turn.pk] = stop
-        self._started(feed, added_frame(turn, text))
+        self._started(feed, added)
         task = asyncio.create_task(self._run_one(turn, feed, stop), name=f"turn {turn.pk}")
         self._running[turn.pk] = task
 
@@ -101,8 +107,8 @@ class Runner:
         try:
             outcome = await run_turn(self._engine, turn.pk, turn.lease_id, stop, feed, cost_frame)
         except Exception:
-            # Not even its end could be written. Its lease is renewed still, so nobody else will end it: say so.
-            log.exception("turn %s could not be ended; it ends when this process does", turn.pk)
+            # Not even its end could be written. The next look that reaches the database interrupts it.
+            log.exception("turn %s could not be ended", turn.pk)
             return
         finally:
             feed.end()
@@ -120,23 +126,35 @@ class Runner:
             log.warning("no title could be made", exc_info=task.exception())
 
 
-def _claim(lease_id: uuid.UUID, now: datetime) -> list[tuple[rows.Turn, str]]:
-    """Make claimable turns ours, each with its question's text."""
-    ours = []
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a look at the table found to do."""
+
+    claimed: list[tuple[rows.Turn, Frame]]
+    """Turns that are ours now, each with the frame that tells of it."""
+    stops: list[uuid.UUID]
+    """Those of our running turns that were stopped through another process."""
+    interrupted: int
+    """Turns that stood as ours but had no task: a fault kept their begin or their end from being written."""
+
+
+def _look(lease_id: uuid.UUID, running: list[uuid.UUID], now: datetime) -> _Found:
+    ours = rows.Turn.objects.filter(lease_id=lease_id, state=rows.Turn.State.STREAMING)
+    interrupted = sum(interrupt(turn, now) for turn in ours.exclude(pk__in=running))
+    stops = list(ours.filter(stop_requested_at__isnull=False).values_list("pk", flat=True)) if running else []
+    claimed: list[tuple[rows.Turn, Frame]] = []
     for turn in rows.Turn.objects.claimable().order_by("created_at")[:AT_ONCE]:
-        lease = rows.ProcessLease(pk=lease_id)
         try:
             with transaction.atomic():
-                if not rows.Turn.claim(turn, lease, now):
+                if not rows.Turn.claim(turn, rows.ProcessLease(pk=lease_id), now):
                     continue
                 rows.Conversation.touch(turn.conversation_id, now, head=turn)
+                turn.refresh_from_db()
+                claimed.append((turn, added_frame(turn)))
         except IntegrityError:
             continue  # another process began one in this conversation at this very moment
-        turn.refresh_from_db()
-        ours.append((turn, question_text(turn)))
-    return ours
-
-
-def _stops_asked(turn_ids: list[uuid.UUID]) -> list[uuid.UUID]:
-    """Those of our running turns that were stopped through another process."""
-    return list(rows.Turn.objects.filter(pk__in=turn_ids, stop_requested_at__isnull=False).values_list("pk", flat=True))
+        except DatabaseError:
+            if not claimed:
+                raise
+            break  # what was claimed must be begun
+    return _Found(claimed, stops, interrupted)

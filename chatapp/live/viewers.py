@@ -64,8 +64,9 @@ class Viewer:
             feed.watchers.discard(self.wake)
         self._cursors.clear()
 
-    def collect(self) -> tuple[list[Frame], list[uuid.UUID]]:
-        """Everything owed now, and the turns that ended without saying so: their rows tell the rest."""
+    def collect(self) -> tuple[list[Frame], list[tuple[uuid.UUID, int]]]:
+        """Everything owed now, and the turns that ended without saying so, each with the last number that was
+        sent: their rows tell the rest."""
         frames = list(self._notes.values())
         self._notes.clear()
         untold = []
@@ -74,10 +75,11 @@ class Viewer:
             new = feed.after(cursor)
             frames += new
             if new:
-                self._cursors[turn_id] = (feed, new[-1]["sequence_number"])
+                cursor = new[-1]["sequence_number"]
+                self._cursors[turn_id] = (feed, cursor)
             if ended:
                 feed.watchers.discard(self.wake)
                 del self._cursors[turn_id]
                 if not feed.frames or feed.frames[-1]["type"] not in _ENDS:
-                    untold.append(turn_id)
+                    untold.append((turn_id, cursor))
         return frames, untold

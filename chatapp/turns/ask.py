@@ -109,7 +109,8 @@ def _conversation(owner_id: int, question: Question, now: datetime) -> rows.Conv
     if found is not None:
         if found.owner_id != owner_id or found.deleted_at is not None:
             raise NotYours
-        if question.provider and (question.provider, question.model) != (found.provider, found.model):
+        named = (question.provider, question.model)
+        if any(named) and named != (found.provider, found.model):
             check_model(question.provider, question.model)
             found.provider, found.model = question.provider, question.model
             found.save(update_fields=["provider", "model"])
@@ -177,14 +178,17 @@ def return_queue(conversation_id: uuid.UUID, now: datetime) -> list[tuple[uuid.U
         ):
             back.append((turn.pk, question_text(turn)))
     if back:
-        conversation = rows.Conversation.objects.select_for_update().get(pk=conversation_id)
-        texts = [conversation.draft, *(text for _, text in back)]
-        rows.Conversation.touch(conversation_id, now, draft="\n\n".join(filter(None, texts)))
+        _into_draft(conversation_id, [text for _, text in back], now)
     return back
 
 
+def _into_draft(conversation_id: uuid.UUID, texts: list[str], now: datetime) -> None:
+    conversation = rows.Conversation.objects.select_for_update().get(pk=conversation_id)
+    rows.Conversation.touch(conversation_id, now, draft="\n\n".join(filter(None, [conversation.draft, *texts])))
+
+
 def take_back(turn: rows.Turn, now: datetime) -> str | None:
-    """Take back one queued turn and whatever queues behind it; its text, or None if it has started."""
+    """Take back one queued turn, its text into the draft; the text, or None if it has started."""
     with transaction.atomic():
         if not rows.Turn.objects.move(
             turn.pk, rows.Turn.State.QUEUED, rows.Turn.State.CANCELLED, reason="returned", ended_at=now
@@ -192,5 +196,6 @@ def take_back(turn: rows.Turn, now: datetime) -> str | None:
             return None
         # What queued behind it hangs on its parent now: a returned turn is never sent.
         rows.Turn.objects.filter(parent=turn, state=rows.Turn.State.QUEUED).update(parent_id=turn.parent_id)
-        rows.Conversation.touch(turn.conversation_id, now)
-        return question_text(turn)
+        text = question_text(turn)
+        _into_draft(turn.conversation_id, [text], now)
+        return text

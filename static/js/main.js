@@ -1,5 +1,5 @@
 // Ties the files together: who hears which frame, and which button does what.
-import { $, page, url, hear, post, ready, make, refusal, uuid } from "./page.js";
+import { $, page, url, hear, post, ready, make, refusal, isSentence, uuid } from "./page.js";
 import { Socket } from "./socket.js";
 import * as turns from "./turns.js";
 import * as composer from "./composer.js";
@@ -53,7 +53,7 @@ function refused(code) {
 function frame(event) {
   switch (event.type) {
     case "error": composer.onError(event); break;
-    case "stet:watching": if (event["stet:conversation"] === page.conversation) turns.compare(event); break;
+    case "stet:watching": if (event["stet:conversation"] === page.conversation && !page.isNew) turns.compare(event); break;
     case "stet:conversation":
       sidebar.onConversation(event);
       if (event["stet:conversation"] === page.conversation) here(event);
@@ -78,15 +78,19 @@ function here(event) {
 }
 
 /** News came: ask, once they have settled, whether the page still shows the right turns. */
-let settling = 0;
-function settle() { clearTimeout(settling); settling = setTimeout(watch, 400); }
+let settling = 0, unsettled = false;
+function settle() {
+  unsettled = true;
+  clearTimeout(settling);
+  settling = setTimeout(() => { if (unsettled && !turns.runningTurn()) { unsettled = false; watch(); } }, 400);
+}
 
 hear("resume", turn => socket.send({ type: "stet:resume", "stet:turn": turn.id, starting_after: turn.last }));
 hear("cancel", async turn => {
   if (!turn || socket.send({ type: "stet:cancel", "stet:turn": turn })) return;
   try { await post(url.turn(turn, "stop")); } catch (error) { notice("refused", [error.message], { grave: true }); }
 });
-hear("running", turn => { if (!turn) keepOn(); });
+hear("running", turn => { if (!turn) { keepOn(); if (unsettled) settle(); } });
 hear("known", () => {
   for (const one of [$("#rename"), $("#more")]) one.hidden = false;
   watch();
@@ -118,7 +122,10 @@ document.body.addEventListener("htmx:afterRequest", event => {
   if (elt.dataset.then === "transcript") turns.refetch().catch(error => notice("refused", [error.message], { grave: true }));
   if (elt.dataset.then === "close-instructions") $("#instructions").hidePopover();
 });
-document.body.addEventListener("htmx:responseError", event => failed(event, refusal(event.detail.xhr.status)));
+document.body.addEventListener("htmx:responseError", event => {
+  const { xhr } = event.detail;
+  failed(event, isSentence(xhr.getResponseHeader("Content-Type")) ? xhr.responseText : refusal(xhr.status));
+});
 document.body.addEventListener("htmx:sendError", event => failed(event, "The server could not be reached. Nothing was changed."));
 function failed(event, sentence) {
   const ledger = event.detail.elt.matches("details.cost") && $(".ledger", event.detail.elt);

@@ -50,7 +50,7 @@ export async function post(address, fields = {}) {
     });
   } catch { throw new Error("The server could not be reached. Nothing was changed."); }
   if (answer.type === "opaqueredirect") throw new Error("You may have been signed out. Reload the page.");
-  if (!answer.ok) throw new Error(refusal(answer.status));
+  if (!answer.ok) throw new Error(isSentence(answer.headers.get("Content-Type")) ? await answer.text() : refusal(answer.status));
   return answer;
 }
 
@@ -66,6 +66,9 @@ export async function fragment(address) {
 }
 
 export const ready = element => window.htmx?.process(element);
+
+/** The server refuses with a sentence of its own where it has one, as plain text. */
+export const isSentence = type => (type ?? "").startsWith("text/plain");
 
 export function refusal(status) {
   if (status === 403) return "This page is too old. Reload it and try again.";

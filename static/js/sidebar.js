@@ -2,6 +2,7 @@
 import { $, $$, page, url, store, fragment, post, make, hear } from "./page.js";
 import { notice, linkButton, unnotice } from "./notices.js";
 import { setTitle } from "./title.js";
+import { label as themeLabel } from "./theme.js";
 
 const root = document.documentElement, narrow = matchMedia("(max-width: 759px)");
 const openers = () => $$("[data-do=sidebar][aria-expanded]");
@@ -47,11 +48,13 @@ export function refetch() {
   fetching = setTimeout(async () => {
     try {
       const fresh = await fragment(url.sidebar());
-      const list = fresh.matches("#list") ? fresh : $("#list", fresh);
       const top = $("#list").scrollTop;
       if ($("#list input")) { refetch(); return; }          // somebody is renaming there
-      $("#list").replaceWith(list);
-      list.scrollTop = top;
+      if ($("#row-menu:popover-open, #account-menu:popover-open")) { refetch(); return; }
+      $("#aside").replaceWith(fresh);
+      $("#list").scrollTop = top;
+      label();
+      themeLabel();
     } catch { /* the next news brings it */ }
   }, 150);
 }
@@ -68,12 +71,14 @@ export function onConversation(event) {
   const unread = Boolean(event.unread) && !(here && !document.hidden);
   row.classList.toggle("unread", unread);
   const link = $("a", row);
+  if (!link) return;                                  // it is being renamed
+  const ran = $(".dot.running", link);
   $(".dot", link)?.remove();
   $(".sr", link)?.remove();
   if (event.running) link.prepend(make("span", { class: "dot running" }), make("span", { class: "sr" }, "answer running"));
   else if (unread) link.prepend(make("span", { class: "dot unread" }), make("span", { class: "sr" }, "unread answer"));
   // A new answer moves a conversation to the top of today.
-  if (event.running && row !== $("#list .row")) refetch();
+  if (event.running ? row !== $("#list .row") : ran) refetch();   // and what it cost is a sum below the list
 }
 
 hear("known", () => refetch());
@@ -100,8 +105,8 @@ function showTotal(total) {
   }
   if (!total.paid) return;
   const children = [];
-  if (total.simulated && !total.paid.includes("simulated")) children.push(make("span", { class: "n quiet" }, "simulated"), " ");
-  children.push(make("b", { class: "n" }, total.paid));
+  if (total.simulated || total.paid.includes("simulated")) children.push(make("span", { class: "n quiet" }, "simulated"), " ");
+  children.push(make("b", { class: "n" }, total.paid.replace(/^simulated /, "")));
   if (total.saved) children.push(" ", make("span", { class: `n ${total.lost ? "lost" : "saved"}` }, total.saved));
   run.replaceChildren(...children);
   button.disabled = false;

@@ -34,8 +34,10 @@ function adopt(element) {
   turns.set(id, turn);
   localTimes(element);
   adoptParts(turn);
-  // Without any of its answer in the page, a running turn is heard from its beginning.
+  // A running turn is heard from its beginning, unless the server said up to where its text goes; until then
+  // what the server wrote stands.
   if (!ended(state) && !turn.parts.size) turn.last = -1;
+  turn.provisional = !ended(state) && turn.last < 0 && turn.parts.size > 0;
   if (state === "queued") waitTurn(turn);
   else if (state === "streaming" && !turn.parts.size) waitForFirst(turn);
   if (!ended(state)) turn.begun = begunAt(element);
@@ -70,13 +72,23 @@ function adoptParts(turn) {
   if (!done) placeCaret(turn);
 }
 
-export const answerText = turn => [...turn.parts.values()].filter(part => part.kind === "text").map(part => part.stream.source).join("");
+/** The answer as the server sums it up: the parts of a message run on, a blank line stands between messages. */
+export function answerText(turn) {
+  const messages = new Map();
+  for (const [key, part] of turn.parts) {
+    if (part.kind !== "text") continue;
+    const message = key.split(":")[0];
+    messages.set(message, (messages.get(message) ?? "") + part.stream.source);
+  }
+  return [...messages.values()].filter(Boolean).join("\n\n");
+}
 export const turnOf = element => turns.get(element.closest(".turn")?.dataset.turn);
 export const byClient = client => shown().find(element => element.dataset.client === client);
 
 /** The whole transcript anew, where the page missed something. Opened details and the reader's place stay. */
-let fetching = null;
-export function refetch() {
+let fetching = null, resumeAfter = false;
+export function refetch({ resume = false } = {}) {
+  resumeAfter ||= resume;
   fetching ??= fragment(url.of("transcript")).then(fresh => {
     const open = openDetails();
     const mine = shown().filter(element => !element.dataset.turn);     // sent, not acknowledged
@@ -85,7 +97,8 @@ export function refetch() {
       // What is complete on both sides stays the very element it is: selection, details, highlighting.
       for (const element of $$(".turn", fresh)) {
         const here = turns.get(element.dataset.turn);
-        if (here && ended(here.state) && here.state === element.dataset.state && !here.stale && sameBranch(here.element, element)) element.replaceWith(here.element);
+        if (!here || here.stale || here.state !== element.dataset.state || !sameBranch(here.element, element)) continue;
+        if (ended(here.state) || here.last >= 0) element.replaceWith(here.element);
       }
       for (const element of mine) if (!clients.has(element.dataset.client)) fresh.append(element);
       list().replaceWith(fresh);
@@ -100,8 +113,8 @@ export function refetch() {
       page.revision = Math.max(page.revision, Number(fresh.dataset.revision) || 0);
     });
     settleRunning();
-    for (const turn of turns.values()) if (turn.state === "streaming") tell("resume", turn);
-  }).finally(() => { fetching = null; });
+    if (resumeAfter) resumeRunning();
+  }).finally(() => { fetching = null; resumeAfter = false; });
   return fetching;
 }
 
@@ -125,9 +138,14 @@ export function compare({ head, running: runs, queued, revision }) {
     || (head && !ids.includes(head)) || (head && !expected.includes(head) && lastEnded !== head)
     || [...turns.values()].some(turn => turn.stale);
   page.revision = revision ?? page.revision;
-  if (differs) { refetch().catch(() => { /* the next connection tries again */ }); return; }
-  for (const turn of turns.values()) if (turn.state === "streaming") tell("resume", turn);
+  if (differs) { refetch({ resume: true }).catch(() => { /* the next connection tries again */ }); return; }
+  const now = turns.get(expected[0]);
+  if (runs && now?.state === "queued") start(now);
+  resumeRunning();
 }
+
+/** Only as the answer to stet:watching: then nothing of the turn is under way, and the count is exact. */
+function resumeRunning() { for (const turn of turns.values()) if (turn.state === "streaming") tell("resume", turn); }
 
 // ---------------------------------------------------------------- what this page adds
 
@@ -247,14 +265,21 @@ function providerOf(name) {
   return pick?.dataset.providerLabel || name;
 }
 
+/** A connection that broke may have been billed, so nothing is said of it. */
+const RETRIES = {
+  overloaded: "{provider} is overloaded. Nothing was billed.",
+  rate_limited: "{provider} asks for fewer requests just now. Nothing was billed.",
+  server_error: "{provider} failed inside. Nothing was billed.",
+  other: "{provider} did not answer.",
+};
+
 function onRetrying(turn, event) {
   const until = Date.now() + (event.wait_seconds ?? 0) * 1000;
-  const reason = (event.error?.message || `${providerOf(label(turn))} did not answer.`).replace(/\.?$/, ".");
-  const billed = /billed/i.test(reason) ? "" : " Nothing was billed.";
+  const reason = (RETRIES[event.error?.code] ?? RETRIES.other).replace("{provider}", providerOf(label(turn)));
   const left = () => `${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`;
-  waiting(turn.element, ...counted(`${reason}${billed} Trying again in `, ".", left));
+  waiting(turn.element, ...counted(`${reason} Trying again in `, ".", left));
   setTimeout(() => { if (turn.state === "streaming" && !turn.parts.size) waitForFirst(turn); }, Math.max(0, until - Date.now()) + 500);
-  say(`${reason}${billed} Trying again.`);
+  say(`${reason} Trying again.`);
 }
 
 // ---------------------------------------------------------------- the events of a turn
@@ -282,8 +307,15 @@ export function onTurn(event) {
     turn.last = event.sequence_number;
   }
   if (ended(turn.state) && !(event.type in ENDS)) return;
+  if (turn.provisional) startOver(turn);
   if (turn.state === "queued") start(turn);
   take(turn, event);
+}
+
+function startOver(turn) {
+  turn.provisional = false;
+  turn.parts.clear();
+  $(".answer", turn.element).replaceChildren();
 }
 
 function take(turn, event) {
@@ -457,7 +489,7 @@ function cost(turn, sums) {
   first.replaceChildren(...spaced([
     sums.simulated && !has(sums.paid, "simulated") ? make("span", { class: "n quiet" }, "simulated") : null,
     make("span", { class: "n paid" }, paid),
-    sums.saved ? make("span", { class: `n ${sums.lost ? "lost" : "saved"}` }, sums.saved) : null,
+    sums.saved ? make("span", { class: sums.saved === "nothing saved" ? "n" : `n ${sums.lost ? "lost" : "saved"}` }, sums.saved) : null,
   ]));
   const time = sums.final && sums.seconds ? make("span", { class: "n seconds" }, sums.seconds)
     : count ?? (sums.seconds ? make("span", { class: "n seconds" }, sums.seconds) : null);
@@ -532,6 +564,7 @@ async function replaceTurn(turn) {
 
 function snapshot(turn, event) {
   turn.last = event.sequence_number ?? turn.last;
+  turn.provisional = false;
   const state = event["stet:state"] ?? turn.state;
   const answer = $(".answer", turn.element);
   const open = openDetails();
@@ -544,7 +577,7 @@ function snapshot(turn, event) {
   });
   if (state === "queued") waitTurn(turn);
   else if (!turn.parts.size && !ended(state)) waitForFirst(turn);
-  if (ended(state)) finish(turn, state); else { settleRunning(); dirty.add(turn); schedule(); }
+  if (ended(state)) finish(turn, state, event); else { settleRunning(); dirty.add(turn); schedule(); }
 }
 
 function showItem(turn, index, item, done) {

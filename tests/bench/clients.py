@@ -35,6 +35,7 @@ async def open_socket(port: int, headers: dict[str, str] | None = None, path: st
         additional_headers=headers,
         compression=None,
         max_size=None,
+        max_queue=None,  # a full queue of unread frames would hold up the closing handshake
         ping_interval=None,
     )
 

@@ -20,6 +20,8 @@ from chatapp.vocab.items import text_of
 from sessions_store.models import Call, Conversation, Item, ProcessLease, StreamLog, Turn, User
 from tests.factories import make_call, make_conversation, make_turn
 
+pytestmark = pytest.mark.every_database
+
 PERIOD = timedelta(seconds=15)
 
 

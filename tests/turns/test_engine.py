@@ -12,7 +12,7 @@ from sessions_store import models as rows
 from tests.turns.conftest import Scene
 from tests.waiting import until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_database]
 
 
 async def test_a_turn_ends_with_its_answer_stored_and_its_call_priced(scene: Scene) -> None:
