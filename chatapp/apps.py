@@ -1,4 +1,4 @@
-"""The application's place in Django: no tables, but checks and admin pages."""
+"""The application's place in Django: no tables, but system checks."""
 
 from importlib import import_module
 
@@ -10,6 +10,4 @@ class ChatConfig(AppConfig):
     verbose_name = "Stet"
 
     def ready(self) -> None:
-        # Both register themselves when imported, which is possible only now that the models are loaded.
-        import_module("chatapp.checks")
-        import_module("chatapp.admin")
+        import_module("chatapp.checks")  # its checks register themselves

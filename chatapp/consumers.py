@@ -7,6 +7,7 @@ sends what its viewer is owed, so that Stop is heard while an answer streams.
 import asyncio
 import json
 import logging
+from datetime import datetime
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -18,7 +19,7 @@ from chatapp.live import frames
 from chatapp.live.hub import NOT_FOUND, NOT_SIGNED_IN, valid_sessions
 from chatapp.live.runtime import runtime
 from chatapp.live.viewers import Viewer
-from chatapp.turns.ask import AskError, NotYours, ask, own_turn, take_back
+from chatapp.turns.ask import AskError, NotYours, Question, ask, own_turn, take_back
 from chatapp.turns.hop import hop
 from chatapp.vocab.events import DELTA_TYPES, Frame
 from sessions_store.models import Turn
@@ -84,11 +85,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         question = forms.question_from_frame(frame)
         if runtime.draining:
             raise AskError("shutting_down", "The server is about to restart. This is sent again in a moment.")
-        turn, new = await hop(ask, viewer.user_id, question, timezone.now())
+        turn, new, added = await hop(_ask, viewer.user_id, question, timezone.now())
         if viewer.conversation_id != turn.conversation_id and not await runtime.hub.watch(viewer, turn.conversation_id):
             raise NotYours
         viewer.turns.add(turn.pk)
-        viewer.tell(await hop(frames.added_frame, turn))
+        viewer.tell(added)
         if new:
             runtime.news()
         if not new or turn.pk in viewer.begun:  # known before, or the runner was quicker than this frame
@@ -164,6 +165,12 @@ _HANDLERS = {
     "stet:cancel": ChatConsumer._cancel,
     "stet:ping": ChatConsumer._ping,
 }
+
+
+def _ask(owner_id: int, question: Question, now: datetime) -> tuple[Turn, bool, Frame]:
+    """Save a question in one hop: its turn, whether that is new, and the frame that answers."""
+    turn, new = ask(owner_id, question, now)
+    return turn, new, frames.added_frame(turn)
 
 
 def request_stop(turn: Turn) -> bool:

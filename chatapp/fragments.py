@@ -103,9 +103,9 @@ def turn_views(
 ) -> list[TurnView]:
     """Views of `shown`, oldest first; `every` turn of the conversation decides the versions."""
     ids = [turn.pk for turn in shown]
-    items: dict[uuid.UUID, list[dict[str, Any]]] = {turn_id: [] for turn_id in ids}
+    items: dict[uuid.UUID, list[rows.Item]] = {turn_id: [] for turn_id in ids}
     for item in rows.Item.objects.filter(turn_id__in=ids).order_by("position"):
-        items[item.turn_id].append(item.data)
+        items[item.turn_id].append(item)
     calls: dict[uuid.UUID, list[rows.Call]] = {turn_id: [] for turn_id in ids}
     for call in rows.Call.objects.filter(turn_id__in=ids).order_by("pk"):
         if call.turn_id:
@@ -124,12 +124,13 @@ def turn_views(
 
 def _turn_view(
     turn: rows.Turn,
-    items: Sequence[dict[str, Any]],
+    items: Sequence[rows.Item],
     calls: Sequence[rows.Call],
     versions: Sequence[rows.Turn],
     before: rows.Turn | None,
 ) -> TurnView:
-    question, answer = (text_of(items[0]) if items else ""), items[1:]
+    question, answer = (text_of(items[0].data) if items else ""), items[1:]
+    text = answer_text([item.data for item in answer])
     place = next((index for index, version in enumerate(versions) if version.pk == turn.pk), 0)
     return TurnView(
         id=turn.pk,
@@ -141,8 +142,8 @@ def _turn_view(
         model_label=model_label(turn.provider, turn.model, short=True),
         answer=[part for part in map(_answer_part, range(len(answer)), answer) if part],
         last_number=turn.last_number,
-        crc32=text_crc32(answer_text(answer)),
-        end=end_view(turn, bool(answer_text(answer))),
+        crc32=text_crc32(text),
+        end=end_view(turn, bool(text)),
         foot=foot_view(turn, calls),
         version=place + 1,
         versions=len(versions),
@@ -152,14 +153,14 @@ def _turn_view(
     )
 
 
-def _answer_part(index: int, data: dict[str, Any]) -> dict[str, Any] | None:
-    kind = data.get("type")
+def _answer_part(index: int, item: rows.Item) -> dict[str, Any] | None:
+    data, kind = item.data, item.data.get("type")
     if kind == "message":
         text = text_of(data)
         return {"kind": "text", "text": text, "index": index} if text else None
     if kind == "reasoning":
         text = "\n\n".join(str(part.get("text", "")) for part in data.get("summary") or data.get("content") or [])
-        return {"kind": "reasoning", "text": text} if text.strip() else None
+        return {"kind": "reasoning", "text": text, "seconds": item.seconds} if text.strip() else None
     if kind == "function_call":
         return {"kind": "tool", "name": data.get("name", ""), "arguments": data.get("arguments", "")}
     return None

@@ -93,7 +93,7 @@ def cost_line(calls: Sequence[LedgerLine], took_seconds: float | None) -> CostLi
         paid, saved, lost = "no price", "", False
     elif unknown and not known:
         paid, saved, lost = "cost unknown", "", False
-        note = "The call ended before the provider reported anything, so nobody knows yet what it was billed."
+        note = "The provider did not report what was used, so nobody knows yet what it billed."
     else:
         paid = money(paid_nanousd)
         if estimated or unknown:
@@ -142,7 +142,7 @@ def _tokens(calls: Iterable[LedgerLine]) -> tuple[str, float | None]:
 
 def miss_reason(expected: dict[str, object] | None, line: LedgerLine, minimum: int) -> str:
     """Why a call read little or nothing from the cache, in one sentence; '' where there is nothing to explain."""
-    if not expected or line.input_tokens is None:
+    if not expected or not line.input_tokens:
         return ""
     reason, read = expected.get("reason"), line.read_tokens or 0
     if line.input_tokens < minimum and not read:
@@ -246,6 +246,8 @@ def end_of(
         sentence, actions = _FAILURES.get(code, ("Something went wrong here. {kept}", (_AGAIN,)))
         if code == "server_error" and not (error or {}).get("status") and not message:
             sentence = "Stet itself failed here. {kept} The server's log has the details."
+        if not has_text:
+            actions = tuple(action for action in actions if action != _CONTINUE)
         return End("failed", sentence.format(**words), message, actions)
     return None
 

@@ -17,6 +17,7 @@ from chatapp.live.runner import Runner
 from chatapp.turns.connections import AdapterPool, use_simulator, wants_simulator
 from chatapp.turns.engine import Engine
 from chatapp.turns.feed import Feed
+from chatapp.turns.hop import hop
 from chatapp.vocab.events import Frame
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Runtime:
             self.draining = False
             self._adapters = AdapterPool()
             self._keeper = LeaseKeeper(timezone.now, self._from_thread(self._lost), self._from_thread(self.news))
-            await asyncio.to_thread(self._keeper.start)
+            await hop(self._keeper.start)
             if wants_simulator():
                 self._child = SimulatorChild(pace)
                 ready = await self._child.start()
@@ -83,7 +84,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await asyncio.to_thread(self._writer.stop)
-        await asyncio.to_thread(self._keeper.stop)
+        await hop(self._keeper.stop)
         await self._adapters.aclose()
         if self._child:
             use_simulator(None)

@@ -171,26 +171,14 @@ async def _run(
         break
 
     now = engine.clock()
-    outcome, items, usage, estimated = _conclude(attempt, feed.frames[attempt.frames_before :], stop, planned)
+    end_of_turn = _conclude(attempt, feed.frames[attempt.frames_before :], stop, planned)
+    outcome = end_of_turn.outcome
     if stop.reason == "lost":
-        await kept(_close_lost, call_id, attempt, usage, estimated, now)
+        await kept(_close_lost, call_id, attempt, end_of_turn, now)
         return outcome
-    calls = await kept(
-        _finish,
-        job,
-        lease_id,
-        call_id,
-        connection,
-        outcome,
-        attempt,
-        items,
-        usage,
-        estimated,
-        len(feed.frames) + 1,
-        now,
-    )
+    calls = await kept(_finish, job, lease_id, call_id, connection, attempt, end_of_turn, feed.frames, now)
     feed.add(cost_frame(calls))
-    feed.add(terminal_frame(turn.pk, turn.model, outcome, answer_text([item.data for item in items])))
+    feed.add(terminal_frame(turn.pk, turn.model, outcome, answer_text([item.data for item in end_of_turn.items])))
     return outcome
 
 
@@ -203,11 +191,22 @@ async def _call(
     at once and can leave no transaction half done.
     """
 
+    thinking_since: dict[int, datetime] = {}
+
+    def time_thinking(event: Frame) -> None:
+        if event["type"] == "response.output_item.added" and event["item"]["type"] == "reasoning":
+            thinking_since[event["output_index"]] = engine.clock()
+        elif event["type"] == "response.output_item.done" and event["output_index"] in thinking_since:
+            took = engine.clock() - thinking_since[event["output_index"]]
+            event["stet:seconds"] = round(took.total_seconds(), 1)
+
     async def read() -> None:
         async with aclosing(engine.adapters.get(connection).stream(planned.request)) as stream:
             async for event in stream:
                 if isinstance(event, dict):
-                    if attempt.first_token_at is None and "delta" in event:
+                    if "delta" not in event:
+                        time_thinking(event)
+                    elif attempt.first_token_at is None:
                         attempt.first_token_at = engine.clock()
                     feed.add(event)
                 elif isinstance(event, Reported):
@@ -251,28 +250,34 @@ def _stopped_outcome(stop: Stop) -> Outcome:
     return Outcome("cancelled", reason="stopped") if stop.reason == "stopped" else Outcome("interrupted")
 
 
-def _conclude(
-    attempt: _Attempt, frames: Sequence[Frame], stop: Stop, planned: Plan
-) -> tuple[Outcome, tuple[Item, ...], Usage | None, bool]:
-    """How the turn ends: its outcome, its items, the usage of its last call and whether that is our estimate."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a turn ends: its outcome, its items, the usage of its last call and whether that is our estimate."""
+
+    outcome: Outcome
+    items: tuple[Item, ...]
+    usage: Usage | None
+    estimated: bool = False
+
+
+def _conclude(attempt: _Attempt, frames: Sequence[Frame], stop: Stop, planned: Plan) -> _End:
+    """The end of a turn from what its last call gave; `frames` are the events of that call."""
     end = attempt.end
     if isinstance(end, Done):
         if end.incomplete_reason:
-            return Outcome("incomplete", reason=end.incomplete_reason[:40]), end.items, end.report.usage, False
-        return Outcome("completed"), end.items, end.report.usage, False
+            return _End(Outcome("incomplete", reason=end.incomplete_reason[:40]), end.items, end.report.usage)
+        return _End(Outcome("completed"), end.items, end.report.usage)
     partial = tuple(Item(data) for data in assemble(frames))
     if isinstance(end, Failed):
         outcome = Outcome("failed", error=error_json(end.error))
         usage = usage_of_failure(end.error, end.report, end.first_byte)
-        if usage is not None and usage.output is not None and not end.first_byte:
-            return outcome, partial, usage, False
         if end.first_byte and end.error.code != "refused":
-            return outcome, partial, estimate(attempt.report, planned, frames), True
-        return outcome, partial, usage, False
+            return _End(outcome, partial, estimate(attempt.report, planned, frames), estimated=True)
+        return _End(outcome, partial, usage)
     if not attempt.first_token_at and attempt.report.response_id is None:
         # Stopped before the provider had said a word: it may or may not have begun to read.
-        return _stopped_outcome(stop), partial, None, False
-    return _stopped_outcome(stop), partial, estimate(attempt.report, planned, frames), True
+        return _End(_stopped_outcome(stop), partial, None)
+    return _End(_stopped_outcome(stop), partial, estimate(attempt.report, planned, frames), estimated=True)
 
 
 def estimate(report: Reported, planned: Plan, frames: Sequence[Frame]) -> Usage:
@@ -330,13 +335,14 @@ def _close_failed(call_id: int, end: Failed, now: datetime) -> None:
 
 
 @transaction.atomic
-def _close_lost(call_id: int, attempt: _Attempt, usage: Usage | None, estimated: bool, now: datetime) -> None:
+def _close_lost(call_id: int, attempt: _Attempt, end: _End, now: datetime) -> None:
+    """The turn is another process's now; what its call cost is still ours to say."""
     close_call(
         call_id,
         state=rows.Call.State.INTERRUPTED,
         report=attempt.report,
-        usage=usage,
-        estimated=estimated,
+        usage=end.usage,
+        estimated=end.estimated,
         now=now,
         first_token_at=attempt.first_token_at,
     )
@@ -348,38 +354,38 @@ def _finish(
     lease_id: uuid.UUID | None,
     call_id: int,
     connection: Connection,
-    outcome: Outcome,
     attempt: _Attempt,
-    items: Sequence[Item],
-    usage: Usage | None,
-    estimated: bool,
-    last_number: int,
+    end: _End,
+    events: Sequence[Frame],
     now: datetime,
 ) -> list[rows.Call]:
-    """The turn's last commit: its items, its call with usage and cost, and its end."""
+    """The turn's last commit: its items, its call with usage and cost, and its end.
+
+    Two events follow it, the cost and the end; their numbers are given already.
+    """
     close_call(
         call_id,
-        state=outcome.state,
+        state=end.outcome.state,
         report=attempt.report,
-        usage=usage,
-        estimated=estimated,
+        usage=end.usage,
+        estimated=end.estimated,
         now=now,
         first_token_at=attempt.first_token_at,
         error=attempt.end.error if isinstance(attempt.end, Failed) else None,
     )
-    completed = outcome.state == "completed"
+    completed = end.outcome.state == "completed"
     ended = end_turn(
         job.turn.pk,
         lease_id,
-        outcome,
+        end.outcome,
         now,
         account=connection.account,
         response_id=(attempt.report.response_id or "") if completed else "",
         first_token_at=attempt.first_token_at,
-        last_number=last_number,
+        last_number=len(events) + 1,
     )
     if ended:
-        save_items(job.turn.pk, call_id, items)
+        save_items(job.turn.pk, call_id, end.items, events)
     return list(rows.Call.objects.filter(turn_id=job.turn.pk).order_by("pk"))
 
 

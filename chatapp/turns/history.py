@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chatapp.context.planner import PastTurn
+from chatapp.vocab.events import Frame
 from chatapp.vocab.items import Item, Origin, assistant_message, text_of
 from sessions_store import models as rows
 
@@ -79,8 +80,9 @@ def from_row(row: rows.Item) -> Item:
     return Item(row.data, row.native, origin)
 
 
-def save_items(turn_id: uuid.UUID, call_id: int | None, items: Iterable[Item]) -> None:
-    """Append items to a turn, behind those it has."""
+def save_items(turn_id: uuid.UUID, call_id: int | None, items: Iterable[Item], events: Iterable[Frame] = ()) -> None:
+    """Append items to a turn, behind those it has. The turn's `events` tell how long the thinking took."""
+    seconds = {event["item"].get("id"): event["stet:seconds"] for event in events if "stet:seconds" in event}
     start = rows.Item.objects.filter(turn_id=turn_id).count()
     rows.Item.objects.bulk_create(
         rows.Item(
@@ -89,6 +91,7 @@ def save_items(turn_id: uuid.UUID, call_id: int | None, items: Iterable[Item]) -
             position=start + offset,
             data=dict(item.data),
             native=dict(item.native) if item.native is not None else None,
+            seconds=seconds.get(item.data.get("id")),
             provider=item.origin.provider if item.origin else "",
             model=item.origin.model if item.origin else "",
         )

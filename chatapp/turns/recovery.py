@@ -51,7 +51,7 @@ def interrupt(turn: rows.Turn, now: datetime) -> bool:
     if not end_turn(turn.pk, turn.lease_id, Outcome("interrupted"), now, last_number=last_number):
         return False
     call = rows.Call.objects.filter(turn=turn, state=rows.Call.State.OPEN).order_by("-pk").first()
-    save_items(turn.pk, call.pk if call else None, [Item(data) for data in assemble(events)])
+    save_items(turn.pk, call.pk if call else None, [Item(data) for data in assemble(events)], events)
     for lost_call in rows.Call.objects.filter(turn=turn, state=rows.Call.State.OPEN):
         usage = _estimate(lost_call, events)
         close_call(

@@ -15,6 +15,8 @@ class Item(models.Model):
     data = VerbatimJSONField()
     native = VerbatimJSONField(null=True, blank=True)
     """The provider's own form where it differs; goes back only to `provider` and `model`."""
+    seconds = models.FloatField(null=True, blank=True)
+    """How long it took to arrive, from its first event to its last; None where nobody saw both."""
     provider = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=120, blank=True)
 

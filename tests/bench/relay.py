@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import tempfile
 import time
@@ -120,7 +121,11 @@ class Bench:
         calls = [entry["body"] for entry in self.stet_account.requests() if entry["provider"] == self.wire.provider]
         self._template = calls[0]
         times: dict[str, list[float]] = {"direct": [], "relay": [], "stet": []}
+        pids = {"relay": self.relay.pid, "stet": self.stet.pid}
+        before: dict[str, float] = {}
         for number in range(-3, SHORT_TURNS):  # the first few only warm up
+            if number == 0:
+                before = {who: cpu_seconds(pid) for who, pid in pids.items()}
             seconds = {
                 "direct": await self.direct.first_token(self.body(SHORT)),
                 "relay": await self.relay.first_token(relay, self.body(SHORT)),
@@ -130,6 +135,9 @@ class Bench:
             if number >= 0:
                 for who, took in seconds.items():
                     times[who].append(took * 1000)
+        self.figures["cpu_ms_per_short_turn"] = {
+            who: (cpu_seconds(pid) - before[who]) * 1000 / SHORT_TURNS for who, pid in pids.items()
+        }
         await stet.close()
         await relay.close()
         self.figures["direct_ms"] = _summary(times["direct"])
@@ -212,6 +220,8 @@ def table(found: dict[str, Any]) -> str:
         for which in ("median", "p95"):
             relay, stet = added["relay"][which], added["stet"][which]
             lines.append(row(which, f"{relay:.1f}", f"{stet:.1f}", f"{stet / relay:.1f}" if relay > 0 else "-"))
+        turn = figures["cpu_ms_per_short_turn"]
+        lines.append(row("CPU of the server per such turn, ms", f"{turn['relay']:.1f}", f"{turn['stet']:.1f}", ""))
         lines += ["", f"{provider}: deltas per CPU second of the server"]
         for name, load in figures["deltas_per_cpu_second"].items():
             relay = f"{load['relay']:,.0f}" if "relay" in load else "-"
@@ -249,6 +259,7 @@ async def measure() -> dict[str, Any]:
 def main() -> None:
     print("Measuring; this takes about a minute ...", flush=True)
     start = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped then, too
     found = asyncio.run(measure())
     found["took_seconds"] = round(time.monotonic() - start, 1)
     RESULT.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatapp.turns.engine import Stop
+from chatapp.turns.hop import hop
 from chatapp.vocab.assemble import assemble
 from chatapp.vocab.items import answer_text
 from sessions_store import models as rows
@@ -19,7 +20,7 @@ async def test_a_turn_ends_with_its_answer_stored_and_its_call_priced(scene: Sce
     played = await scene.say("table of three rivers")
 
     assert played.outcome.state == played.turn.state == "completed"
-    (call,) = await asyncio.to_thread(played.calls)
+    (call,) = await hop(played.calls)
     assert call.state == "completed"
     assert call.input_tokens is not None and call.input_tokens > 0
     assert call.output_tokens is not None and call.output_tokens > 0
@@ -28,7 +29,7 @@ async def test_a_turn_ends_with_its_answer_stored_and_its_call_priced(scene: Sce
     assert played.feed.frames[-1]["type"] == "response.completed"
     assert [frame["sequence_number"] for frame in played.feed.frames] == list(range(len(played.feed.frames)))
     assert played.turn.last_number == played.feed.last_number
-    text = await asyncio.to_thread(played.text)
+    text = await hop(played.text)
     assert text
     assert answer_text(assemble(played.feed.frames)) == text
 
@@ -39,18 +40,18 @@ async def test_a_later_turn_reads_what_an_earlier_one_wrote(scene: Scene) -> Non
     second = await scene.say("And now?")
     third = await scene.say("And then?")
 
-    (call,) = await asyncio.to_thread(first.calls)
+    (call,) = await hop(first.calls)
     assert call.read_tokens == 0
     assert call.written_tokens > 1_024
     for played in (second, third):
-        (call,) = await asyncio.to_thread(played.calls)
+        (call,) = await hop(played.calls)
         assert call.read_tokens and call.read_tokens > 0.9 * (call.input_tokens or 0)
         assert call.saved_nanousd and call.saved_nanousd > 0
 
 
 async def test_instructions_can_change_and_are_sent_again_with_every_call(scene: Scene) -> None:
     first = await scene.say("write 80 words")  # long enough to be thought about first
-    await asyncio.to_thread(
+    await hop(
         rows.Conversation.objects.filter(pk=scene.conversation_id).update, instructions="Answer in French."
     )
     second = await scene.say("two")
@@ -72,11 +73,11 @@ async def test_instructions_can_change_and_are_sent_again_with_every_call(scene:
 @pytest.mark.parametrize("provider", ["openai"])
 async def test_a_forgotten_response_is_replayed_in_full_once(scene: Scene) -> None:
     first = await scene.say("one")
-    await asyncio.to_thread(rows.Turn.objects.filter(pk=first.turn.pk).update, response_id="resp_" + "0" * 32)
+    await hop(rows.Turn.objects.filter(pk=first.turn.pk).update, response_id="resp_" + "0" * 32)
     second = await scene.say("two")
 
     assert second.turn.state == "completed"
-    failed, answered = await asyncio.to_thread(second.calls)
+    failed, answered = await hop(second.calls)
     assert (failed.state, failed.error["code"], failed.cost_nanousd) == ("failed", "previous_response_not_found", 0)
     assert answered.state == "completed"
     assert answered.previous_response_id == ""
@@ -115,12 +116,12 @@ async def test_every_fault_ends_in_its_state_with_what_had_arrived(
     assert played.turn.state == state
     if code:
         assert played.turn.error["code"] == code
-    calls = await asyncio.to_thread(played.calls)
+    calls = await hop(played.calls)
     retryable = code in {"rate_limited", "server_error", "overloaded", "connection_failed"} and not text
     assert len(calls) == (3 if retryable else 1)
     assert [call.attempt for call in calls] == list(range(1, len(calls) + 1))
     assert all(call.state != "open" for call in calls)
-    kept = await asyncio.to_thread(played.text)
+    kept = await hop(played.text)
     assert text is None or bool(kept) == text
     assert answer_text(assemble(played.feed.frames)) == kept
     ends = [frame for frame in played.feed.frames if frame["type"] in ("response.completed", "response.failed")]
@@ -132,7 +133,7 @@ async def test_a_fault_that_passes_is_retried_and_every_attempt_is_in_the_ledger
     played = await scene.say("hello")
 
     assert played.turn.state == "completed"
-    calls = await asyncio.to_thread(played.calls)
+    calls = await hop(played.calls)
     assert [(call.state, (call.error or {}).get("code")) for call in calls] == [
         ("failed", "overloaded"),
         ("failed", "rate_limited"),
@@ -153,9 +154,9 @@ async def test_stop_closes_the_upstream_and_keeps_and_estimates_what_had_arrived
 
     assert (played.turn.state, played.turn.reason) == ("cancelled", "stopped")
     assert played.feed.frames[-1]["response"]["incomplete_details"] == {"reason": "stet:cancelled"}
-    text = await asyncio.to_thread(played.text)
+    text = await hop(played.text)
     assert text and answer_text(assemble(played.feed.frames)) == text
-    (call,) = await asyncio.to_thread(played.calls)
+    (call,) = await hop(played.calls)
     assert (call.state, call.estimated) == ("cancelled", True)
     assert call.cost_nanousd and call.output_tokens
     await until(lambda: scene.account.requests()[0]["finished"] == "client_closed", "the provider sees the end")
@@ -171,7 +172,7 @@ async def test_a_turn_after_a_stopped_one_carries_what_was_kept(scene: Scene) ->
     body = scene.account.requests()[-1]["body"]
     sent = body["input"] if scene.provider == "openai" else body["messages"]
     assert [message["role"] for message in sent][-3:] == ["user", "assistant", "user"]
-    assert await asyncio.to_thread(cut.text) in str(sent[-2]["content"]).replace("\\n", "\n")
+    assert await hop(cut.text) in str(sent[-2]["content"]).replace("\\n", "\n")
 
 
 async def test_a_refused_question_is_not_sent_again(scene: Scene) -> None:

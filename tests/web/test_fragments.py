@@ -45,11 +45,9 @@ def priced(turn: rows.Turn, usage: dict[str, int], **fields: Any) -> rows.Call:
     """A call closed with this usage, at PRICE."""
     worth = cost(Usage(**usage), Price(**PRICE))
     assert worth is not None
-    return factories.make_call(
-        turn,
-        **{**NOTHING, **{f"{bucket}_tokens": tokens for bucket, tokens in usage.items()}},
-        **{"price": PRICE, "cost_nanousd": worth.total, "without_cache_nanousd": worth.without_cache, **fields},
-    )
+    buckets = {f"{bucket}_tokens": tokens for bucket, tokens in usage.items()}
+    money = {"price": PRICE, "cost_nanousd": worth.total, "without_cache_nanousd": worth.without_cache}
+    return factories.make_call(turn, **{**NOTHING, **buckets, **money, **fields})
 
 
 def make(turn: rows.Turn, **fields: Any) -> rows.Call:
