@@ -406,7 +406,6 @@ def day_label(day: date, today: date) -> str:
 def model_choices(provider: str, model_id: str) -> list[dict[str, Any]]:
     """What the picker offers: the models of every provider that can be reached."""
     providers = reachable_providers()
-    note = "simulated" if wants_simulator() else ""
     return [
         {
             "provider": spec.provider,
@@ -414,7 +413,7 @@ def model_choices(provider: str, model_id: str) -> list[dict[str, Any]]:
             "id": spec.id,
             "choice": f"{spec.provider}:{spec.id}",
             "label": spec.label,
-            "note": " · ".join(filter(None, (LABELS.get(spec.provider, spec.provider), note))),
+            "short_label": spec.short_label,
             "current": (spec.provider, spec.id) == (provider, model_id),
         }
         for spec in offered(timezone.localdate())

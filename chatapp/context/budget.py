@@ -11,9 +11,9 @@ ITEM_TOKENS = 4
 """What a provider adds around a message."""
 
 
-def text_tokens(text: str) -> int:
-    """Estimated tokens of a text, rounded up."""
-    return -(-len(text) // CHARS_PER_TOKEN)
+def chars_tokens(chars: int) -> int:
+    """Estimated tokens of so many characters, rounded up."""
+    return -(-chars // CHARS_PER_TOKEN)
 
 
 def _chars(value: object) -> int:
@@ -28,7 +28,7 @@ def _chars(value: object) -> int:
 
 def item_tokens(item: Item) -> int:
     """Estimated tokens of one item with all its parts."""
-    return ITEM_TOKENS + -(-_chars(item.data) // CHARS_PER_TOKEN)
+    return ITEM_TOKENS + chars_tokens(_chars(item.data))
 
 
 def items_tokens(items: Iterable[Item]) -> int:
@@ -38,4 +38,4 @@ def items_tokens(items: Iterable[Item]) -> int:
 
 def prefix_tokens(instructions: str, tools: Iterable[Mapping[str, Any]]) -> int:
     """Estimated tokens of what stands before the first message."""
-    return text_tokens(instructions) + sum(-(-_chars(tool) // CHARS_PER_TOKEN) for tool in tools)
+    return chars_tokens(len(instructions)) + sum(chars_tokens(_chars(tool)) for tool in tools)

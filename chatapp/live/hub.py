@@ -28,6 +28,7 @@ from sessions_store import models as rows
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+SETTLE_SECONDS = 0.05
 SESSIONS_SECONDS = 30.0
 OVERLAP = timedelta(seconds=10)
 """Clocks of several machines differ, and a transaction commits after it took its time."""
@@ -86,6 +87,8 @@ class Hub:
             viewer.turns.add(turn_id)
             if state != rows.Turn.State.QUEUED:
                 viewer.begun.add(turn_id)
+            elif feed := self._local(turn_id):  # it has begun here since its row was read
+                viewer.attach(feed, -1)
             if _was_returned(state, reason):
                 viewer.returned.add(turn_id)
         viewer.tell(frame)
@@ -119,6 +122,9 @@ class Hub:
 
     def started(self, feed: Feed, added: Frame) -> None:
         """A turn begins here: whoever watches its conversation follows from the first event."""
+        if self._mirrors.pop(feed.turn_id, None):  # somebody was quicker: its row said so before this
+            for viewer in self._viewers:
+                viewer.follow_instead(feed)
         for viewer in self._watching(feed.conversation_id):
             if feed.turn_id not in viewer.turns:
                 viewer.turns.add(feed.turn_id)
@@ -135,6 +141,8 @@ class Hub:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
+                # A turn that is about to start goes first; one look then serves all that changed.
+                await asyncio.sleep(SETTLE_SECONDS)
             except TimeoutError:
                 pass
             self._wake.clear()
@@ -215,20 +223,21 @@ class Hub:
     async def _feed_mirrors(self) -> None:
         for turn_id, feed in list(self._mirrors.items()):
             if not feed.watchers:
-                del self._mirrors[turn_id]
+                self._mirrors.pop(turn_id, None)
                 continue
             ended, last_number, events = await hop(_progress, turn_id, feed.last_number)
             feed.extend(events)
             if ended and (feed.last_number >= last_number or not events):
                 feed.end()
-                del self._mirrors[turn_id]
+                self._mirrors.pop(turn_id, None)
 
     async def _owe(self, viewer: Viewer, turn: rows.Turn, after: int) -> None:
         if turn.state != rows.Turn.State.QUEUED:
             viewer.streams.add(turn.pk)
         feed = self._local(turn.pk)
         if feed is None and turn.state == rows.Turn.State.STREAMING:
-            feed = await self._mirror(turn.pk, turn.conversation_id)
+            mirror = await self._mirror(turn.pk, turn.conversation_id)
+            feed = self._local(turn.pk) or mirror
         if feed is not None and feed.ended and after > feed.last_number:
             await self.tell_end(viewer, turn.pk, feed.last_number)
             return

@@ -105,7 +105,7 @@ class Runner:
 
     async def _run_one(self, turn: rows.Turn, feed: Feed, stop: Stop) -> None:
         try:
-            outcome = await run_turn(self._engine, turn.pk, turn.lease_id, stop, feed, cost_frame)
+            outcome = await run_turn(self._engine, turn, stop, feed, cost_frame)
         except Exception:
             # Not even its end could be written. The next look that reaches the database interrupts it.
             log.exception("turn %s could not be ended", turn.pk)

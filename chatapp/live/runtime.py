@@ -14,7 +14,7 @@ from chatapp.live.hub import Hub
 from chatapp.live.lease import LeaseKeeper
 from chatapp.live.log import LogWriter
 from chatapp.live.runner import Runner
-from chatapp.turns.connections import AdapterPool, use_simulator, wants_simulator
+from chatapp.turns.connections import AdapterPool, use_simulator, wants_simulator, warm_up
 from chatapp.turns.engine import Engine
 from chatapp.turns.feed import Feed
 from chatapp.turns.hop import hop
@@ -60,6 +60,7 @@ class Runtime:
             self.hub = Hub(timezone.now, self._writer.feed)
             self.runner = Runner(Engine(self._adapters, timezone.now), self._lease_id, self._turn_started)
             self.running = True
+            self._spawn(asyncio.to_thread(warm_up))
             self._spawn(self.hub.run())
             self._spawn(self.hub.check_sessions())
             self._runner_task = asyncio.create_task(self.runner.run())

@@ -58,6 +58,13 @@ class Viewer:
         feed.watchers.add(self.wake)
         self.wake.set()
 
+    def follow_instead(self, feed: Feed) -> None:
+        """Go on in this feed, where another one of the same turn was followed."""
+        if feed.turn_id in self._cursors:
+            before, cursor = self._cursors[feed.turn_id]
+            before.watchers.discard(self.wake)
+            self.attach(feed, cursor)
+
     def leave(self) -> None:
         """The socket is gone."""
         for feed, _ in self._cursors.values():

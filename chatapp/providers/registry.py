@@ -1,5 +1,6 @@
 """Which adapter speaks for which provider. SDKs are slow to import, so each loads when first needed."""
 
+from collections.abc import Callable
 from importlib import import_module
 
 from chatapp.providers.base import Adapter, Config
@@ -10,8 +11,8 @@ ADAPTERS = {
 }
 
 
-def make_adapter(provider: str, config: Config) -> Adapter:
-    """A new adapter for `provider` (a key of ADAPTERS); KeyError for an unknown one."""
+def adapter_class(provider: str) -> Callable[[Config], Adapter]:
+    """The adapter for `provider` (a key of ADAPTERS), its SDK imported; KeyError for an unknown one."""
     module, name = ADAPTERS[provider].split(":")
-    adapter: Adapter = getattr(import_module(module), name)(config)
-    return adapter
+    found: Callable[[Config], Adapter] = getattr(import_module(module), name)
+    return found

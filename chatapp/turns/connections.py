@@ -10,10 +10,13 @@ from functools import lru_cache
 from typing import TypedDict
 
 from django.conf import settings
+from django.utils import timezone
 
-from chatapp.catalog.load import models
+from chatapp.catalog.cost import price_of
+from chatapp.catalog.load import default_model, models
 from chatapp.providers.base import Adapter, Config
-from chatapp.providers.registry import ADAPTERS, make_adapter
+from chatapp.providers.registry import ADAPTERS, adapter_class
+from chatapp.vocab.usage import Usage
 
 LABELS = {"openai": "OpenAI", "anthropic": "Anthropic"}
 """How providers call themselves."""
@@ -96,6 +99,13 @@ def reachable_providers() -> list[str]:
     return [provider for provider in dict.fromkeys(spec.provider for spec in models()) if _own_config(provider)]
 
 
+def warm_up() -> None:
+    """Import what the first call needs: SDKs and the price list take a second, in which nobody should wait."""
+    for provider in reachable_providers():
+        adapter_class(provider)
+        price_of(provider, default_model(provider).id, Usage(uncached=0), timezone.now())
+
+
 class AdapterPool:
     """Adapters by account, made when first needed; one pool per event loop."""
 
@@ -106,7 +116,7 @@ class AdapterPool:
         """The adapter for this account."""
         key = (connection.provider, connection.account)
         if key not in self._adapters:
-            self._adapters[key] = make_adapter(connection.provider, connection.config)
+            self._adapters[key] = adapter_class(connection.provider)(connection.config)
         return self._adapters[key]
 
     async def aclose(self) -> None:

@@ -1,15 +1,17 @@
 """The ledger's two verbs: a call is opened before its request is sent, and closed with what it cost."""
 
 import uuid
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from chatapp.catalog.cost import cost, price_of
+from chatapp.context.budget import chars_tokens
 from chatapp.context.planner import Plan
 from chatapp.turns.connections import Connection
 from chatapp.vocab.errors import ProviderError
-from chatapp.vocab.events import Reported
+from chatapp.vocab.events import Frame, Reported
 from chatapp.vocab.usage import BUCKETS, Usage
 from sessions_store import models as rows
 
@@ -104,3 +106,12 @@ def usage_of_failure(error: ProviderError, report: Reported, first_byte: bool) -
     if not first_byte and error.status is not None and error.status >= 400:
         return NOTHING
     return None
+
+
+def estimate(reported: Usage | None, expected: Mapping[str, int], events: Iterable[Frame]) -> Usage:
+    """Usage of a call that ended before its final report: reported input where there is some, else the
+    planner's expectation (tokens by bucket, as in its note); output from the text that had arrived."""
+    output = chars_tokens(sum(len(event["delta"]) for event in events if "delta" in event))
+    if reported is not None and reported.uncached is not None:
+        return replace(reported, output=max(output, reported.output or 0))
+    return Usage(uncached=expected["uncached"] + expected["written"], read=expected["read"], output=output)

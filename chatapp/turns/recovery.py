@@ -6,15 +6,13 @@ from itertools import chain
 
 from django.db import transaction
 
-from chatapp.context.budget import text_tokens
-from chatapp.turns.engine import end_turn
+from chatapp.turns.commit import end_turn
 from chatapp.turns.history import save_items
-from chatapp.turns.ledger import close_call
+from chatapp.turns.ledger import close_call, estimate
 from chatapp.turns.outcome import Outcome
 from chatapp.vocab.assemble import assemble
 from chatapp.vocab.events import Frame, Reported
 from chatapp.vocab.items import Item
-from chatapp.vocab.usage import Usage
 from sessions_store import models as rows
 
 LOG_KEPT = timedelta(minutes=15)
@@ -53,7 +51,9 @@ def interrupt(turn: rows.Turn, now: datetime) -> bool:
     call = rows.Call.objects.filter(turn=turn, state=rows.Call.State.OPEN).order_by("-pk").first()
     save_items(turn.pk, call.pk if call else None, [Item(data) for data in assemble(events)], events)
     for lost_call in rows.Call.objects.filter(turn=turn, state=rows.Call.State.OPEN):
-        usage = _estimate(lost_call, events)
+        expected = (lost_call.plan or {}).get("expected")
+        said = any("delta" in event for event in events)  # if not, it may or may not have begun to read
+        usage = estimate(None, expected, events) if said and expected else None
         close_call(
             lost_call.pk,
             state=rows.Call.State.INTERRUPTED,
@@ -63,19 +63,6 @@ def interrupt(turn: rows.Turn, now: datetime) -> bool:
             now=now,
         )
     return True
-
-
-def _estimate(call: rows.Call, events: list[Frame]) -> Usage | None:
-    """What a lost call probably used: the planner's expectation and the text that arrived; None if none did."""
-    arrived = sum(len(event["delta"]) for event in events if "delta" in event)
-    expected = (call.plan or {}).get("expected")
-    if not arrived or not expected:
-        return None
-    return Usage(
-        uncached=expected["uncached"] + expected["written"],
-        read=expected["read"],
-        output=text_tokens("x" * arrived),
-    )
 
 
 def sweep_logs(now: datetime) -> int:

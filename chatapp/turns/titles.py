@@ -10,8 +10,9 @@ from django.db import transaction
 from chatapp.catalog.load import side_model
 from chatapp.context.budget import items_tokens, prefix_tokens
 from chatapp.context.planner import Expectation, Plan, front_of
+from chatapp.turns.commit import kept
 from chatapp.turns.connections import connection_to
-from chatapp.turns.engine import Engine, kept
+from chatapp.turns.engine import Engine
 from chatapp.turns.ledger import close_call, open_call, usage_of_failure
 from chatapp.vocab.events import Done, Failed, Reported
 from chatapp.vocab.items import answer_text, text_of, user_message

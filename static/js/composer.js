@@ -1,5 +1,5 @@
 // Writing and sending. A message is kept until the server has acknowledged it by its client_id.
-import { $, page, store, tell, hear, uuid, url } from "./page.js";
+import { $, page, store, tell, hear, tidy, uuid, url } from "./page.js";
 import { optimistic, withdraw, byClient, runningTurn } from "./turns.js";
 import { notice, unnotice } from "./notices.js";
 
@@ -49,8 +49,8 @@ function tooBig(text, frame) {
 }
 
 export function sendMessage() {
-  const text = box.value.trim();
-  if (!text) return;
+  const text = tidy(box.value);
+  if (!text.trim()) return;
   const client = uuid();
   const frame = {
     type: "response.create", input: text, "stet:client_id": client, "stet:conversation": page.conversation,
@@ -133,10 +133,14 @@ export function onError(event) {
 }
 
 export function onReturned(event) {
-  if (event["stet:conversation"] !== page.conversation) return;
-  store.set(`seen.${page.conversation}`, event.text.trim());
-  if (!box.value.includes(event.text)) addText(event.text);
+  if (event["stet:conversation"] === page.conversation) takeBack(event.text);
 }
+
+function takeBack(text) {
+  store.set(`seen.${page.conversation}`, text.trim());
+  if (!box.value.includes(text)) addText(text);
+}
+hear("returned", takeBack);
 
 // ---------------------------------------------------------------- the box
 

@@ -1,5 +1,5 @@
 // A question edited becomes a new version of its turn, as a branch; the old one stays.
-import { $, make, page, post, url, uuid } from "./page.js";
+import { $, make, page, post, tidy, url, uuid } from "./page.js";
 import { turnOf } from "./turns.js";
 import { notice, unnotice, plainButton } from "./notices.js";
 
@@ -15,8 +15,8 @@ export function edit(button) {
   function close() { form.remove(); question.hidden = acts.hidden = false; button.focus(); }
   form.addEventListener("submit", async event => {
     event.preventDefault();
-    const text = area.value.trim();
-    if (!text) return;
+    const text = tidy(area.value);
+    if (!text.trim()) return;
     save.disabled = true;
     try {
       await post(url.turn(turn.id, "edit"), { text, client_id: client });

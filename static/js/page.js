@@ -79,6 +79,9 @@ export function refusal(status) {
   return status >= 500 ? "A fault of ours. Nothing was lost; try again." : "The server refused that.";
 }
 
+/** A message as it is sent: an indented first line keeps its place, as code must. */
+export const tidy = text => text.replace(/^\n+|\s+$/g, "");
+
 /** localStorage may be full or refused; the page works without. */
 export const store = {
   get(key) { try { return localStorage.getItem(`stet.${key}`); } catch { return null; } },
@@ -111,12 +114,12 @@ export function make(tag, attributes = {}, ...children) {
 /** What is announced to those who listen: one sentence, politely. */
 export function say(sentence) { $("#said").textContent = sentence; }
 
-/** "14:33", as the reader's clock shows it; the server wrote its own. */
+/** "14:33" by the reader's clock; the server wrote the hour in UTC. */
 export function localTimes(root) {
   for (const time of $$("time[datetime]", root)) {
     const at = new Date(time.dateTime);
     if (isNaN(at)) continue;
-    time.textContent = at.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+    time.textContent = [at.getHours(), at.getMinutes()].map(number => String(number).padStart(2, "0")).join(":");
     time.title = at.toLocaleString([], { dateStyle: "full", timeStyle: "short" });
   }
 }

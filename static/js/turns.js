@@ -83,6 +83,7 @@ export function answerText(turn) {
   return [...messages.values()].filter(Boolean).join("\n\n");
 }
 export const turnOf = element => turns.get(element.closest(".turn")?.dataset.turn);
+const questionOf = turn => $(".question", turn.element).textContent;
 export const byClient = client => shown().find(element => element.dataset.client === client);
 
 /** The whole transcript anew, where the page missed something. Opened details and the reader's place stay. */
@@ -108,6 +109,8 @@ export function refetch({ resume = false } = {}) {
         const before = kept.get(element.dataset.turn);
         if (before?.element === element) turns.set(before.id, before); else { ready(element); adopt(element); }
       }
+      // What waited and is gone was taken back while this page was not told.
+      for (const turn of kept.values()) if (turn.state === "queued" && !turns.has(turn.id)) tell("returned", questionOf(turn));
       watchGrowth(fresh);
       reopen(open);
       page.revision = Math.max(page.revision, Number(fresh.dataset.revision) || 0);
@@ -197,6 +200,7 @@ function onAdded(event) {
   element.dataset.last = "-1";
   $(".tail", element).id = `tail-${id}`;
   fill(element, event.text ?? $(".question", element).textContent, event.model_label ?? "", new Date(event.created_at ?? Date.now()));
+  if (event.divider && !$(".mark", element)) element.prepend(make("div", { class: "mark" }, make("p", {}, event.divider)));
   $("#first")?.remove();
   // The order of the server holds: what is not acknowledged stands below.
   const unsent = shown().find(one => one !== element && !one.dataset.turn);
@@ -345,7 +349,7 @@ function take(turn, event) {
       else if (event.item?.type === "function_call") useTool(turn, event.output_index, event.item);
       break;
     case "response.output_item.done":
-      if (event.item?.type === "reasoning") thought(turn, event.output_index);
+      if (event.item?.type === "reasoning") thought(turn, event.output_index, event["stet:seconds"]);
       else if (event.item?.type === "function_call") toolDone(turn, event.output_index, event.item);
       break;
     case "response.function_call_arguments.delta":
@@ -433,15 +437,16 @@ function think(turn, index, delta, chapter) {
   part.body.append(delta);
 }
 
-function closeThought(part) {
-  const took = Math.max(1, Math.round((Date.now() - part.begun) / 1000));
+/** took: seconds as the server counted them; what only this page saw is counted by its own clock. */
+function closeThought(part, took = (Date.now() - part.begun) / 1000) {
+  took = Math.max(1, Math.round(took));
   part.label.replaceChildren("Thought for ", make("span", { class: "n" }, `${took} s`));
   part.begun = 0;
   if (!part.text) part.element.firstElementChild.replaceWith(make("div", { class: "step" }, make("div", { class: "line" }, icon("thought"), part.label)));
 }
-function thought(turn, index) {
+function thought(turn, index, took) {
   const part = turn.parts.get(`${index}:step`);
-  if (part?.begun) closeThought(part);
+  if (part?.label && (part.begun || took !== undefined)) closeThought(part, took);
 }
 
 function useTool(turn, index, item) {

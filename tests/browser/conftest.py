@@ -1,14 +1,16 @@
-"""A real server and a real Chromium. What the pages should do is in the test files."""
+"""A real server, a real Chromium, and somebody new at the keyboard for every test. What pages do is in the test files."""
 
+import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.chat import Visitor, Watch
 from tests.server_process import ServerProcess, make_migrated_var
 
 if TYPE_CHECKING:
@@ -24,6 +26,28 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+VISITORS = 150
+MAKE_VISITORS = f"""
+import json
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import transaction
+from sessions_store.models import User
+
+made = []
+with transaction.atomic():
+    for number in range({VISITORS}):
+        user = User(username=f"visitor{{number}}")
+        user.set_unusable_password()
+        user.save()
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        made.append([user.pk, user.username, session.session_key])
+print(json.dumps(made))
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,13 +56,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+# --- Servers -----------------------------------------------------------------------------------
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory to copy from."""
     return make_migrated_var(tmp_path_factory.mktemp("migrated"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[ServerProcess]:
+    """One `manage.py serve` with the simulator for every test that does not break it. Its conversations pile up,
+    each with a visitor of its own."""
+    var = tmp_path_factory.mktemp("server") / "var"
+    process = ServerProcess(var, migrated=migrated, env={"STET_MESSAGES_PER_MINUTE": "1000"})
+    yield process
+    process.close()
+
+
+@pytest.fixture
 def start_server(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Start servers with settings of one's own: `start_server(STET_MESSAGES_PER_MINUTE="3")`."""
     started: list[ServerProcess] = []
@@ -48,16 +83,11 @@ def start_server(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> It
         return started[-1]
 
     yield start
-    for server in started:
-        server.close()
+    for process in started:
+        process.close()
 
 
-@pytest.fixture(scope="module")
-def server(start_server: Callable[..., ServerProcess]) -> ServerProcess:
-    """One `manage.py serve` per test file, with the simulator. Its conversations pile up; see `fresh_user`."""
-    return start_server(STET_MESSAGES_PER_MINUTE="1000")
-
-
+# --- Browsers ----------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
     # Imported here because the rest of the tests must run without Playwright's start-up. Started per file and
@@ -72,45 +102,81 @@ def chromium() -> "Iterator[Browser]":
 
 
 @pytest.fixture
-def new_context(chromium: "Browser") -> "Iterator[Callable[..., BrowserContext]]":
+def watch() -> Iterator[Watch]:
+    """What browsers complain of, and whom else than the server they ask. Nothing of it may be left at the end of a
+    test: a test that expects something takes it out with `watch.forgive(...)`."""
+    watch = Watch()
+    yield watch
+    assert watch.complaints == []
+    assert watch.foreign == []
+
+
+@pytest.fixture
+def new_context(chromium: "Browser", watch: Watch) -> "Iterator[Callable[..., BrowserContext]]":
     """A browser profile of its own; options as Playwright's `new_context` (color_scheme, viewport, ...)."""
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> "BrowserContext":
-        contexts.append(chromium.new_context(**{"viewport": WINDOW, **options}))
-        contexts[-1].set_default_timeout(15_000)
-        return contexts[-1]
+        context = chromium.new_context(**{"viewport": WINDOW, **options})
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        watch.over(context)
+        return context
 
     yield make
     for context in contexts:
         context.close()
 
 
-@pytest.fixture
-def fresh_user(server: ServerProcess, request: pytest.FixtureRequest) -> str:
-    """Somebody new on the server of this file, so that tests do not see each other's conversations."""
-    name = re.sub(r"\W+", "-", request.node.name)[:100]
-    code = f"from sessions_store.models import User; User.objects.get_or_create(username={name!r})"
-    server.manage("shell", "-v0", "-c", code)
-    return name
+# --- People ------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def _visitors(server: ServerProcess) -> list[Visitor]:
+    """Made at once, because each run of manage.py takes a second."""
+    return [Visitor(*one) for one in json.loads(server.manage("shell", "-v0", "-c", MAKE_VISITORS))]
 
 
 @pytest.fixture
-def sign_in(server: ServerProcess, new_context: Callable[..., Any]) -> "Callable[..., Page]":
-    """`sign_in(user, **context_options)`: a page in a new profile, signed in through a link, at the start page."""
+def somebody(_visitors: list[Visitor]) -> Callable[[], Visitor]:
+    """Somebody new, without any conversation: `bob = somebody()`."""
+    return _visitors.pop
 
-    def open_page(user: str = "", **options: Any) -> "Page":
-        page: Page = new_context(**options).new_page()
-        page.goto(server.fresh_link(user))
+
+@pytest.fixture
+def visitor(somebody: Callable[[], Visitor]) -> Visitor:
+    """The person of this test."""
+    return somebody()
+
+
+@pytest.fixture
+def enter(server: ServerProcess, new_context: Callable[..., Any]) -> "Callable[..., Page]":
+    """`enter(visitor, path, **context_options)`: their page in a new profile, signed in already."""
+
+    def open_page(visitor: Visitor, path: str = "/", **options: Any) -> "Page":
+        context = new_context(**options)
+        context.add_cookies([{"name": "sessionid", "value": visitor.session, "url": server.url}])
+        page: Page = context.new_page()
+        page.goto(server.url + path)
         return page
 
     return open_page
 
 
 @pytest.fixture
-def page(sign_in: "Callable[..., Page]", fresh_user: str) -> "Page":
-    """A signed-in page of somebody with no conversations, 1280 by 900."""
-    return sign_in(fresh_user)
+def page(enter: "Callable[..., Page]", visitor: Visitor) -> "Page":
+    """The start page of somebody with no conversations, 1280 by 900."""
+    return enter(visitor)
+
+
+@pytest.fixture
+def sign_in(new_context: Callable[..., Any]) -> "Callable[..., Page]":
+    """`sign_in(server)`: the owner's page, through the link that the server prints."""
+
+    def open_page(server: ServerProcess, **options: Any) -> "Page":
+        page: Page = new_context(**options).new_page()
+        page.goto(server.fresh_link())
+        return page
+
+    return open_page
 
 
 @pytest.fixture
@@ -124,3 +190,21 @@ def screenshot() -> "Callable[[Page, str], Path]":
         return path
 
     return keep
+
+
+@pytest.fixture
+def saved(server: ServerProcess) -> Callable[[str], Any]:
+    """`saved(page_or_path)`: what the server's rows say of a conversation, to hold the page against."""
+    # Every run of manage.py takes a second: only for tests whose point it is.
+    code = (
+        "import json; from sessions_store.models import Conversation; from chatapp.fragments import transcript;"
+        "talk = Conversation.objects.get(pk='{}');"
+        "print(json.dumps([[turn.state, turn.text, '\\n\\n'.join(p['text'] for p in turn.answer if p['kind'] == 'text')]"
+        " for turn in transcript(talk)]))"
+    )
+
+    def look(address: str) -> Any:
+        conversation = urlsplit(address).path.strip("/").split("/")[-1]
+        return json.loads(server.manage("shell", "-v0", "-c", code.format(conversation)))
+
+    return look

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +38,9 @@ def account(simulator: SimulatorProcess) -> SimulatorAccount:
 @pytest.fixture
 def server(
     start_server: Callable[..., ServerProcess], account: SimulatorAccount, simulator: SimulatorProcess
-) -> Iterator[ServerProcess]:
+) -> ServerProcess:
     """A server that takes this test's simulator for the real providers, as one with keys would."""
-    yield start_server(
+    return start_server(
         STET_MESSAGES_PER_MINUTE="1000",
         STET_SIMULATOR="off",
         OPENAI_API_KEY=account.key,
@@ -76,7 +76,7 @@ def test_a_recorded_conversation_is_typed_and_answered_as_recorded(
     account.script(recorded)
     questions = [message["content"] for message in recorded["messages"] if message["role"] == "user"]
     answers = [message["content"] for message in recorded["messages"] if message["role"] == "assistant"]
-    page = sign_in("owner")
+    page = sign_in(server)
 
     for turn, (question, answer) in enumerate(zip(questions, answers, strict=True)):
         if turn % 4 == 0 and turn // 4 < len(models):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chatapp.live.lease import LeaseKeeper, SecondProcess
 from chatapp.live.log import LogWriter
-from chatapp.turns.engine import end_turn
+from chatapp.turns.commit import end_turn
 from chatapp.turns.feed import Feed
 from chatapp.turns.history import load_job
 from chatapp.turns.outcome import Outcome

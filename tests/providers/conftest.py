@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chatapp.providers.base import Adapter, Config
-from chatapp.providers.registry import make_adapter
+from chatapp.providers.registry import adapter_class
 from chatapp.vocab.events import Done, Failed, Reported, StreamEvent
 from chatapp.vocab.items import user_message
 from chatapp.vocab.request import Request
@@ -292,7 +292,7 @@ class Call:
 
     def adapter(self, wire: Wire, **config: Any) -> Adapter:
         fields = {"key": KEY, "base_url": self.server.url + wire.base_path, "timeout_seconds": 5.0, **config}
-        self.adapters.append(make_adapter(wire.provider, Config(**fields)))
+        self.adapters.append(adapter_class(wire.provider)(Config(**fields)))
         return self.adapters[-1]
 
     async def run(self, wire: Wire, *events: dict[str, Any] | str, **fields: Any) -> list[StreamEvent]:

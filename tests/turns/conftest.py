@@ -72,12 +72,13 @@ class Scene:
 
     def claim(self, turn: rows.Turn) -> None:
         assert rows.Turn.claim(turn, self.lease, self.now())
+        turn.refresh_from_db()
         rows.Conversation.touch(turn.conversation_id, self.now(), head=turn)
 
     async def run(self, turn: rows.Turn, stop: Stop | None = None) -> Played:
         feed = Feed(turn.pk, turn.conversation_id)
         self.feeds.append(feed)
-        outcome = await run_turn(self.engine, turn.pk, self.lease.pk, stop or Stop(), feed, cost_frame)
+        outcome = await run_turn(self.engine, turn, stop or Stop(), feed, cost_frame)
         await hop(turn.refresh_from_db)
         return Played(turn, outcome, feed)
 

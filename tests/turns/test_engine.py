@@ -51,9 +51,7 @@ async def test_a_later_turn_reads_what_an_earlier_one_wrote(scene: Scene) -> Non
 
 async def test_instructions_can_change_and_are_sent_again_with_every_call(scene: Scene) -> None:
     first = await scene.say("write 80 words")  # long enough to be thought about first
-    await hop(
-        rows.Conversation.objects.filter(pk=scene.conversation_id).update, instructions="Answer in French."
-    )
+    await hop(rows.Conversation.objects.filter(pk=scene.conversation_id).update, instructions="Answer in French.")
     second = await scene.say("two")
     third = await scene.say("write 80 words")
     fourth = await scene.say("three")

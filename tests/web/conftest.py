@@ -141,7 +141,11 @@ class Tab:
 
     async def end_of(self, turn: uuid.UUID, seconds: float = 15) -> list[Frame]:
         """Every numbered event of the turn, once the last has come."""
-        await until(lambda: any(frame["type"] in ENDS for frame in self.events(turn)), f"{turn} ends", seconds)
+        try:
+            await until(lambda: any(frame["type"] in ENDS for frame in self.events(turn)), f"{turn} ends", seconds)
+        except AssertionError as error:
+            row = await hop(rows.Turn.objects.filter(pk=turn).values().first)
+            raise AssertionError(f"{error}; closed {self.code}, heard {self.types()[-30:]}; its row: {row}") from None
         return self.events(turn)
 
     async def text_of(self, turn: uuid.UUID, characters: int = 1) -> str:

@@ -98,14 +98,14 @@ BAD: dict[str, tuple[str | bytes | dict[str, Any], str, str | None]] = {
 
 
 async def _answer(tab: Tab, frame: str | bytes | dict[str, Any]) -> list[dict[str, Any]]:
-    """What comes between this frame and the next pong."""
+    """What comes between this frame and the next pong, news of the list left out."""
     before = len(tab.heard)
     if isinstance(frame, bytes):
         await tab.raw(data=frame)
     else:
         await tab.raw(frame if isinstance(frame, str) else json.dumps(frame))
     await tab.pong()
-    return [heard for heard in tab.heard[before:] if heard["type"] != "stet:pong"]
+    return [heard for heard in tab.heard[before:] if heard["type"] not in ("stet:pong", "stet:conversation")]
 
 
 async def test_every_bad_frame_has_its_answer_writes_nothing_and_the_socket_stays_usable(
