@@ -14,7 +14,7 @@ from typing import IO
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from chatapp.turns.recovery import interrupt_lost, sweep_logs
+from chatapp.turns.recovery import close_forgotten, interrupt_lost, sweep_logs
 from sessions_store.models import ProcessLease
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class LeaseKeeper:
         self.lease = self._new_lease()
         if self.alone:
             interrupt_lost(self.lease.pk, self.period, self._clock(), alone=True)
+            close_forgotten(self._clock(), alone=True)
         self._thread.start()
         return self.lease
 
@@ -88,6 +89,7 @@ class LeaseKeeper:
                 if time.monotonic() - swept_at > 60:
                     swept_at = time.monotonic()
                     sweep_logs(self._clock())
+                    close_forgotten(self._clock())
             except DatabaseError:
                 log.warning("the lease could not be renewed; trying again", exc_info=True)
                 renewed_since = time.monotonic()

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import DatabaseError, IntegrityError, transaction
@@ -41,6 +41,7 @@ class Runner:
         self._titles: set[asyncio.Task[bool]] = set()
         self._wake = asyncio.Event()
         self._closing = False
+        self._ended = asyncio.Event()
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -60,16 +61,15 @@ class Runner:
 
     async def run(self) -> None:
         """Look for work until drained. Faults of the database are waited out."""
+        tidy_at = 0.0
         while not self._closing:
             self._wake.clear()
             try:
-                found = await hop(_look, self._lease_id(), list(self._running), self._engine.clock())
-                for turn, added in found.claimed:
+                for turn, added in await hop(_claim, self._lease_id(), self._engine.clock()):
                     self._begin(turn, added)
-                for turn_id in found.stops:
-                    self.stop_turn(turn_id)
-                if found.interrupted:
-                    self._wake.set()
+                if time.monotonic() >= tidy_at:  # after claiming: somebody waits for that
+                    tidy_at = time.monotonic() + LOOK_SECONDS
+                    await self._tidy()
             except DatabaseError:
                 log.warning("cannot look for queued turns; trying again", exc_info=True)
             except Exception:
@@ -80,11 +80,21 @@ class Runner:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+        self._ended.set()
+
+    async def _tidy(self) -> None:
+        """Stop what was stopped through another process, and end what a fault left without a task."""
+        stops, interrupted = await hop(_look_after, self._lease_id(), list(self._running), self._engine.clock())
+        for turn_id in stops:
+            self.stop_turn(turn_id)
+        if interrupted:
+            self._wake.set()
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new, wait for what runs, then end it as interrupted with everything kept."""
         self._closing = True
         self._wake.set()
+        await self._ended.wait()  # what it is claiming at this moment is begun, and waited for as well
         tasks = [*self._running.values(), *self._titles]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
@@ -126,22 +136,8 @@ class Runner:
             log.warning("no title could be made", exc_info=task.exception())
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a look at the table found to do."""
-
-    claimed: list[tuple[rows.Turn, Frame]]
-    """Turns that are ours now, each with the frame that tells of it."""
-    stops: list[uuid.UUID]
-    """Those of our running turns that were stopped through another process."""
-    interrupted: int
-    """Turns that stood as ours but had no task: a fault kept their begin or their end from being written."""
-
-
-def _look(lease_id: uuid.UUID, running: list[uuid.UUID], now: datetime) -> _Found:
-    ours = rows.Turn.objects.filter(lease_id=lease_id, state=rows.Turn.State.STREAMING)
-    interrupted = sum(interrupt(turn, now) for turn in ours.exclude(pk__in=running))
-    stops = list(ours.filter(stop_requested_at__isnull=False).values_list("pk", flat=True)) if running else []
+def _claim(lease_id: uuid.UUID, now: datetime) -> list[tuple[rows.Turn, Frame]]:
+    """Make claimable turns ours; each with the frame that tells of it."""
     claimed: list[tuple[rows.Turn, Frame]] = []
     for turn in rows.Turn.objects.claimable().order_by("created_at")[:AT_ONCE]:
         try:
@@ -157,4 +153,12 @@ def _look(lease_id: uuid.UUID, running: list[uuid.UUID], now: datetime) -> _Foun
             if not claimed:
                 raise
             break  # what was claimed must be begun
-    return _Found(claimed, stops, interrupted)
+    return claimed
+
+
+def _look_after(lease_id: uuid.UUID, running: list[uuid.UUID], now: datetime) -> tuple[list[uuid.UUID], int]:
+    """Those of our running turns that were stopped through another process, and how many had no task and were
+    ended: a fault kept their begin or their end from being written."""
+    ours = rows.Turn.objects.filter(lease_id=lease_id, state=rows.Turn.State.STREAMING)
+    stops = ours.filter(stop_requested_at__isnull=False).values_list("pk", flat=True)
+    return list(stops), sum(interrupt(turn, now) for turn in ours.exclude(pk__in=running))

@@ -18,6 +18,9 @@ from sessions_store import models as rows
 LOG_KEPT = timedelta(minutes=15)
 """How long the stream log outlives its turn, for readers who were offline."""
 
+OLDEST_CALL = timedelta(hours=2)
+"""No call runs for longer: the longest answer at the slowest pace takes minutes."""
+
 
 def logged_events(turn_id: uuid.UUID, after: int = -1) -> list[Frame]:
     """The events of a turn that reached the log, from the first row that holds one behind `after`."""
@@ -63,6 +66,20 @@ def interrupt(turn: rows.Turn, now: datetime) -> bool:
             now=now,
         )
     return True
+
+
+@transaction.atomic
+def close_forgotten(now: datetime, *, alone: bool = False) -> int:
+    """Close calls that no process can close any more: side calls of one that died; how many.
+
+    `alone`: no other process lives. Otherwise a call must be older than any that still runs.
+    """
+    forgotten = rows.Call.objects.filter(state=rows.Call.State.OPEN).exclude(turn__state=rows.Turn.State.STREAMING)
+    if not alone:
+        forgotten = forgotten.filter(started_at__lt=now - OLDEST_CALL)
+    for call in forgotten:
+        close_call(call.pk, state=rows.Call.State.INTERRUPTED, report=Reported(), usage=None, estimated=False, now=now)
+    return len(forgotten)
 
 
 def sweep_logs(now: datetime) -> int:

@@ -1,9 +1,11 @@
 """A conversation's title: a side call to the provider's cheap model, in the ledger like any other."""
 
+import asyncio
 import logging
 import uuid
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
 
@@ -75,44 +77,55 @@ async def make_title(engine: Engine, conversation_id: uuid.UUID) -> bool:
         plan=planned,
         now=engine.clock(),
     )
+    heard = _Heard()
+    try:
+        async with aclosing(engine.adapters.get(connection).stream(planned.request)) as stream:
+            async for event in stream:
+                if isinstance(event, Done | Failed):
+                    heard.end, heard.report = event, event.report
+                elif isinstance(event, Reported):
+                    heard.report = event
+                elif heard.first_token_at is None and "delta" in event:
+                    heard.first_token_at = engine.clock()
+    finally:
+        # Also when this process is about to end: a call that was opened is closed.
+        title = await asyncio.shield(kept(_close, conversation_id, call_id, heard, engine.clock()))
+    return bool(title)
+
+
+@dataclass
+class _Heard:
+    """What has come of a call; `end` is None if it was cut off by our own end."""
+
     end: Done | Failed | None = None
-    first_token_at = None
-    async with aclosing(engine.adapters.get(connection).stream(planned.request)) as stream:
-        async for event in stream:
-            if isinstance(event, Done | Failed):
-                end = event
-            elif isinstance(event, dict) and first_token_at is None and "delta" in event:
-                first_token_at = engine.clock()
+    report: Reported = field(default_factory=Reported)
+    first_token_at: datetime | None = None
 
-    @transaction.atomic
-    def close() -> bool:
-        report = end.report if end else Reported()
-        failed = end if isinstance(end, Failed) else None
-        state = rows.Call.State.FAILED
-        usage = usage_of_failure(failed.error, report, failed.first_byte) if failed else report.usage
-        title = ""
-        if isinstance(end, Done):
-            state = rows.Call.State.INCOMPLETE if end.incomplete_reason else rows.Call.State.COMPLETED
-            title = clean_title(answer_text([item.data for item in end.items]))
-        now = engine.clock()
-        close_call(
-            call_id,
-            state=state,
-            report=report,
-            usage=usage,
-            estimated=False,
-            now=now,
-            first_token_at=first_token_at,
-            error=failed.error if failed else None,
-        )
-        changes = {"title": title, "titled_by": rows.Conversation.TitledBy.MODEL} if title else {}
-        if rows.Conversation.objects.filter(pk=conversation_id, titled_by=rows.Conversation.TitledBy.NOBODY).exists():
-            rows.Conversation.touch(conversation_id, now, **changes)
-        else:
-            rows.Conversation.touch(conversation_id, now)  # its owner was quicker; the call still costs
-        return bool(title)
 
-    return await kept(close)
+@transaction.atomic
+def _close(conversation_id: uuid.UUID, call_id: int, heard: _Heard, now: datetime) -> str:
+    """Close the call and set the title, if one came and nobody was quicker; the title."""
+    end, title, state = heard.end, "", rows.Call.State.INTERRUPTED
+    usage = heard.report.usage
+    if isinstance(end, Failed):
+        state, usage = rows.Call.State.FAILED, usage_of_failure(end.error, end.report, end.first_byte)
+    elif isinstance(end, Done):
+        state = rows.Call.State.INCOMPLETE if end.incomplete_reason else rows.Call.State.COMPLETED
+        title = clean_title(answer_text([item.data for item in end.items]))
+    close_call(
+        call_id,
+        state=state,
+        report=heard.report,
+        usage=usage,
+        estimated=False,
+        now=now,
+        first_token_at=heard.first_token_at,
+        error=end.error if isinstance(end, Failed) else None,
+    )
+    untitled = rows.Conversation.objects.filter(pk=conversation_id, titled_by=rows.Conversation.TitledBy.NOBODY)
+    changes = {"title": title, "titled_by": rows.Conversation.TitledBy.MODEL} if title and untitled.exists() else {}
+    rows.Conversation.touch(conversation_id, now, **changes)  # the total has changed in any case
+    return title
 
 
 def clean_title(text: str) -> str:

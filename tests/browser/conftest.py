@@ -26,6 +26,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+SETTINGS = {"STET_MESSAGES_PER_MINUTE": "1000", "STET_MAX_ATTEMPTS": "2", "STET_PROVIDER_TIMEOUT_SECONDS": "3"}
 VISITORS = 150
 MAKE_VISITORS = f"""
 import json
@@ -68,7 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
     """One `manage.py serve` with the simulator for every test that does not break it. Its conversations pile up,
     each with a visitor of its own."""
     var = tmp_path_factory.mktemp("server") / "var"
-    process = ServerProcess(var, migrated=migrated, env={"STET_MESSAGES_PER_MINUTE": "1000"})
+    process = ServerProcess(var, migrated=migrated, env=SETTINGS)
     yield process
     process.close()
 

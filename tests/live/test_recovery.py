@@ -15,7 +15,7 @@ from chatapp.turns.commit import end_turn
 from chatapp.turns.feed import Feed
 from chatapp.turns.history import load_job
 from chatapp.turns.outcome import Outcome
-from chatapp.turns.recovery import LOG_KEPT, interrupt_lost, logged_events, sweep_logs
+from chatapp.turns.recovery import LOG_KEPT, close_forgotten, interrupt_lost, logged_events, sweep_logs
 from chatapp.vocab.items import text_of
 from sessions_store.models import Call, Conversation, Item, ProcessLease, StreamLog, Turn, User
 from tests.factories import make_call, make_conversation, make_turn
@@ -131,6 +131,15 @@ def test_the_next_question_carries_the_text_that_was_kept(conversation: Conversa
     (past,) = load_job(follow.pk).past
     assert [text_of(item.data) for item in past.items] == ["How are you?", "Half an ans"]
     assert past.response_id == ""
+
+
+def test_a_side_call_of_a_dead_process_is_closed_with_an_unknown_cost(conversation: Conversation) -> None:
+    title = make_call(make_turn(conversation), Call.State.OPEN, purpose=Call.Purpose.TITLE)
+    Call.objects.update(turn=None)
+    assert close_forgotten(timezone.now()) == 0
+    assert close_forgotten(timezone.now(), alone=True) == 1
+    title.refresh_from_db()
+    assert (title.state, title.cost_nanousd) == (Call.State.INTERRUPTED, None)
 
 
 def test_logs_are_swept_a_while_after_the_end(conversation: Conversation) -> None:

@@ -127,7 +127,7 @@ class Tab:
     # --- What it has heard -----------------------------------------------------------------------
 
     async def hear(
-        self, kind: str, fits: Callable[[Frame], bool] = lambda frame: True, since: int = 0, seconds: float = 10
+        self, kind: str, fits: Callable[[Frame], bool] = lambda frame: True, since: int = 0, seconds: float = 20
     ) -> Frame:
         """The first frame of this kind that fits, waiting for it if need be."""
 
@@ -139,7 +139,7 @@ class Tab:
         except AssertionError as error:
             raise AssertionError(f"{error}; closed {self.code}, heard {self.types()[-30:]}") from None
 
-    async def end_of(self, turn: uuid.UUID, seconds: float = 15) -> list[Frame]:
+    async def end_of(self, turn: uuid.UUID, seconds: float = 40) -> list[Frame]:
         """Every numbered event of the turn, once the last has come."""
         try:
             await until(lambda: any(frame["type"] in ENDS for frame in self.events(turn)), f"{turn} ends", seconds)
@@ -153,7 +153,7 @@ class Tab:
         await until(lambda: len(answer_text(assemble(self.events(turn)))) >= characters, "text flows")
         return answer_text(assemble(self.events(turn)))
 
-    async def closed(self, seconds: float = 10) -> int:
+    async def closed(self, seconds: float = 20) -> int:
         """The code with which the server closed it."""
         await until(lambda: self.code is not None, "the socket is closed", seconds)
         assert self.code is not None
