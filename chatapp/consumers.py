@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from chatapp import forms
 from chatapp.live import frames
-from chatapp.live.hub import NOT_FOUND, NOT_SIGNED_IN, valid_sessions
+from chatapp.live.hub import FAULT, NOT_FOUND, NOT_READY, NOT_SIGNED_IN, valid_sessions
 from chatapp.live.runtime import runtime
 from chatapp.live.viewers import Viewer
 from chatapp.turns.ask import AskError, NotYours, Question, ask, own_turn, take_back
@@ -41,7 +41,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         await self.accept()
         user, session = self.scope["user"], self.scope["session"]
         if not user.is_authenticated or not runtime.running:
-            await self.close(NOT_SIGNED_IN if not user.is_authenticated else 1013)
+            await self.close(NOT_SIGNED_IN if not user.is_authenticated else NOT_READY)
             return
         self.viewer = Viewer(user.pk, session.session_key or "", self._close_soon)
         if not await self._still_signed_in():
@@ -152,7 +152,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             raise
         except Exception:
             log.exception("a tab could not be served; it will connect again")
-            await self.close(1011)
+            await self.close(FAULT)
 
     async def _send_frame(self, frame: Frame) -> None:
         await self.send(json.dumps(frame, separators=(",", ":")))

@@ -33,6 +33,7 @@ SESSIONS_SECONDS = 30.0
 OVERLAP = timedelta(seconds=10)
 """Clocks of several machines differ, and a transaction commits after it took its time."""
 
+FAULT, RESTARTING, NOT_READY = 1011, 1012, 1013
 NOT_SIGNED_IN = 4401
 NOT_FOUND = 4404
 

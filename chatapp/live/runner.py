@@ -142,6 +142,7 @@ def _claim(lease_id: uuid.UUID, now: datetime) -> list[tuple[rows.Turn, Frame]]:
     for turn in rows.Turn.objects.claimable().order_by("created_at")[:AT_ONCE]:
         try:
             with transaction.atomic():
+                rows.Conversation.locked(turn.conversation_id)
                 if not rows.Turn.claim(turn, rows.ProcessLease(pk=lease_id), now):
                     continue
                 rows.Conversation.touch(turn.conversation_id, now, head=turn)

@@ -183,13 +183,14 @@ def return_queue(conversation_id: uuid.UUID, now: datetime) -> list[tuple[uuid.U
 
 
 def _into_draft(conversation_id: uuid.UUID, texts: list[str], now: datetime) -> None:
-    conversation = rows.Conversation.objects.select_for_update().get(pk=conversation_id)
+    conversation = rows.Conversation.locked(conversation_id)
     rows.Conversation.touch(conversation_id, now, draft="\n\n".join(filter(None, [conversation.draft, *texts])))
 
 
 def take_back(turn: rows.Turn, now: datetime) -> str | None:
     """Take back one queued turn, its text into the draft; the text, or None if it has started."""
     with transaction.atomic():
+        rows.Conversation.locked(turn.conversation_id)
         if not rows.Turn.objects.move(
             turn.pk, rows.Turn.State.QUEUED, rows.Turn.State.CANCELLED, reason="returned", ended_at=now
         ):

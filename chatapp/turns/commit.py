@@ -182,6 +182,7 @@ def end_turn(
     To be called inside a transaction. False if another process has ended it.
     """
     turn = rows.Turn.objects.filter(pk=turn_id).only("conversation_id", "lease_id").get()
+    rows.Conversation.locked(turn.conversation_id)
     if turn.lease_id != lease_id:
         return False
     moved = rows.Turn.objects.move(

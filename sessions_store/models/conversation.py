@@ -61,6 +61,12 @@ class Conversation(models.Model):
         return self.title or "New conversation"
 
     @classmethod
+    def locked(cls, conversation_id: uuid.UUID) -> Conversation:
+        """The conversation, locked until the transaction ends. Taken before any lock on its turns, always in
+        this order, so that no two transactions can wait for each other."""
+        return cls.objects.select_for_update().get(pk=conversation_id)
+
+    @classmethod
     def touch(cls, conversation_id: uuid.UUID, now: datetime, **changes: object) -> None:
         """Write `changes` and tell every list and page, by a new revision, that something is new."""
         cls.objects.filter(pk=conversation_id).update(revision=F("revision") + 1, touched_at=now, **changes)

@@ -57,7 +57,7 @@ class TurnQuerySet(models.QuerySet["Turn"]):
         """Queued turns whose turn it is: nothing runs in their conversation and none before them waits."""
         same = Turn.objects.filter(conversation_id=models.OuterRef("conversation_id"))
         return (
-            self.filter(state=TurnState.QUEUED)
+            self.filter(state=TurnState.QUEUED, conversation__deleted_at=None)
             .exclude(models.Exists(same.filter(state=TurnState.STREAMING)))
             .exclude(models.Exists(same.filter(state=TurnState.QUEUED, number__lt=models.OuterRef("number"))))
         )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page, Request
 
 CONVERSATION = re.compile(r"/c/[0-9a-f-]{36}/$")
+ENDED = re.compile("completed|incomplete|failed|cancelled|interrupted")
 READ_SOURCE = """async turn => {
     const { answerText, turnOf } = await import(document.querySelector('script[type=module]').src.replace('main.js', 'turns.js'));
     return answerText(turnOf(turn));
@@ -77,7 +78,8 @@ def ask(page: "Page", text: str) -> "Locator":
 
 def ended(turn: "Locator", state: str = "completed") -> "Locator":
     """The turn, when it has ended and its foot has been fetched."""
-    expect(turn).to_have_attribute("data-state", state, timeout=30_000)
+    expect(turn).to_have_attribute("data-state", ENDED, timeout=30_000)
+    expect(turn).to_have_attribute("data-state", state)
     expect(turn.locator(".foot .acts [aria-label='Answer again']")).to_be_attached()
     return turn
 

@@ -91,7 +91,7 @@ def test_the_words_of_the_provider_are_folded_below(page: "Page") -> None:
 
     turn.get_by_text("What the provider said").click()
 
-    expect(turn.locator(".end pre")).to_contain_text("x-api-key")
+    expect(turn.locator(".end pre")).to_contain_text("invalid API key")
 
 
 def test_a_call_is_tried_again_by_itself_and_the_wait_is_counted(page: "Page") -> None:
@@ -139,7 +139,7 @@ def test_a_killed_server_costs_a_word_and_a_button_and_nothing_is_sent_twice(
     server = start_server()
     page = sign_in(server)
     turn = running(begin(page, "write 600 words"))
-    page.wait_for_function("document.querySelector('.prose').innerText.split(' ').length > 60")
+    page.wait_for_function("() => document.querySelector('.prose').innerText.split(' ').length > 60")
 
     server.kill()
     expect(page.locator(".notice")).to_contain_text("Connection lost. The answer goes on without you")

@@ -100,3 +100,31 @@ async def test_turns_of_a_killed_server_are_ended_by_the_other(
         assert kept.startswith(answer_text(assemble(watching.events(turn))))
         await watching.ask("please go on", conversation)
         assert (await watching.hear_end())["type"] == "response.completed"
+
+
+async def test_an_answer_survives_the_loss_of_every_database_connection(
+    servers: tuple[ServerProcess, ServerProcess], database_url: str
+) -> None:
+    one, _ = servers
+    cookie, conversation = session_cookie(one.fresh_link("owner")), uuid.uuid4()
+    async with Tab(one.url, cookie) as tab:
+        await tab.ask("write 600 words", conversation, **MODEL)
+        turn = (await tab.hear("stet:turn.added"))["stet:turn"]
+        await tab.hear("response.output_text.delta")
+        for _ in range(3):
+            cut_connections(database_url)
+            await tab.hear("response.output_text.delta")
+        assert (await tab.hear_end(60))["type"] == "response.completed"
+        text = answer_text(assemble(tab.events(turn)))
+        await tab.send({"type": "stet:resume", "stet:turn": turn, "starting_after": 100_000})
+        snapshot = await tab.hear("stet:snapshot")
+        assert answer_text(snapshot["response"]["output"]) == text
+        await tab.ask("count to 3", conversation)
+        assert (await tab.hear_end())["type"] == "response.completed"
+
+
+def cut_connections(database_url: str) -> None:
+    """As a restart of PostgreSQL does: every connection to this database ends at once."""
+    name = urlsplit(database_url).path.strip("/")
+    with psycopg.connect(os.environ["STET_TEST_POSTGRES_URL"], autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])

@@ -45,7 +45,13 @@ def test_every_error_code_is_in_the_table_with_its_status() -> None:
 def test_every_close_code_is_in_the_table() -> None:
     beginning = PAGE[: PAGE.index("\n## ")]
 
-    assert {int(row[0]) for row in table_rows(beginning)} == {hub.NOT_SIGNED_IN, hub.NOT_FOUND}
+    assert {int(row[0]) for row in table_rows(beginning)} == {
+        hub.FAULT,
+        hub.RESTARTING,
+        hub.NOT_READY,
+        hub.NOT_SIGNED_IN,
+        hub.NOT_FOUND,
+    }
 
 
 def test_the_fields_of_a_cost_are_those_the_page_lists() -> None:
