@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, IntegrityError, transaction
 
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often the table is looked at without being woken: for turns that another process saved or left."""
+
+LEFT_TO_OTHERS = timedelta(seconds=2)
+"""How long a queued turn that nobody here saved is left to the process that saved it."""
 
 AT_ONCE = 64
 """Turns claimed in one look."""
@@ -63,9 +66,11 @@ class Runner:
         """Look for work until drained. Faults of the database are waited out."""
         tidy_at = 0.0
         while not self._closing:
+            # What was saved here begins at once; what another process saved is left to it for a moment.
+            ours, now = self._wake.is_set(), self._engine.clock()
             self._wake.clear()
             try:
-                for turn, added in await hop(_claim, self._lease_id(), self._engine.clock()):
+                for turn, added in await hop(_claim, self._lease_id(), now, now if ours else now - LEFT_TO_OTHERS):
                     self._begin(turn, added)
                 if time.monotonic() >= tidy_at:  # after claiming: somebody waits for that
                     tidy_at = time.monotonic() + LOOK_SECONDS
@@ -136,10 +141,11 @@ class Runner:
             log.warning("no title could be made", exc_info=task.exception())
 
 
-def _claim(lease_id: uuid.UUID, now: datetime) -> list[tuple[rows.Turn, Frame]]:
-    """Make claimable turns ours; each with the frame that tells of it."""
+def _claim(lease_id: uuid.UUID, now: datetime, saved_until: datetime) -> list[tuple[rows.Turn, Frame]]:
+    """Make claimable turns ours that were saved until then; each with the frame that tells of it."""
     claimed: list[tuple[rows.Turn, Frame]] = []
-    for turn in rows.Turn.objects.claimable().order_by("created_at")[:AT_ONCE]:
+    waiting = rows.Turn.objects.claimable().filter(created_at__lte=saved_until)
+    for turn in waiting.order_by("created_at")[:AT_ONCE]:
         try:
             with transaction.atomic():
                 rows.Conversation.locked(turn.conversation_id)

@@ -161,7 +161,6 @@ class Runtime:
                 while True:
                     await layer.receive(channel)
                     self.hub.wake()
-                    self.runner.wake()
             except Exception:
                 log.warning("Redis cannot be reached; looking every second instead")
                 await asyncio.sleep(5)

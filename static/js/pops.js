@@ -49,11 +49,12 @@ for (const pop of $$(".pop")) {
   });
   pop.addEventListener("keydown", event => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const items = $$("[role=radio], [role=menuitem]", pop).filter(item => item.offsetParent);
+    const items = $$("[role=radio], [role=menuitem], summary", pop).filter(item => item.checkVisibility());
     if (!items.length || !(step || event.key === "Home" || event.key === "End")) return;
     event.preventDefault();
     const at = items.indexOf(document.activeElement);
-    items[event.key === "Home" ? 0 : event.key === "End" ? items.length - 1 : (at + step + items.length) % items.length].focus();
+    const next = { Home: 0, End: items.length - 1 }[event.key] ?? (at + step + items.length) % items.length;
+    items[next].focus();
   });
 }
 // A menu item that opens another popover closes its own menu; the browser keeps both where one does not contain the other.

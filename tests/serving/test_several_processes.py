@@ -78,28 +78,37 @@ async def test_stop_at_one_server_reaches_a_turn_of_the_other(servers: tuple[Ser
         assert end["response"]["incomplete_details"] == {"reason": "stet:cancelled"}
 
 
+RUNNING_IN = """
+from sessions_store.models import Turn
+print(Turn.objects.get(state="streaming").lease.pid)
+"""
+
+
 async def test_turns_of_a_killed_server_are_ended_by_the_other(
     servers: tuple[ServerProcess, ServerProcess],
 ) -> None:
     one, two = servers
     cookie, conversation = session_cookie(one.fresh_link("owner")), uuid.uuid4()
-    async with Tab(two.url, cookie) as watching:
-        async with Tab(one.url, cookie) as asking:
-            await asking.ask("write 9000 words", conversation, **MODEL)
-            turn = (await asking.hear("stet:turn.added"))["stet:turn"]
-            await watching.send({"type": "stet:watch", "stet:conversation": str(conversation)})
-            await watching.hear("stet:watching")
-            await watching.send({"type": "stet:resume", "stet:turn": turn, "starting_after": -1})
-            while len(answer_text(assemble(watching.events(turn)))) < 200:
-                await watching.next()
-            one.kill()
-        snapshot = await watching.hear("stet:snapshot", seconds=30)
+    async with Tab(one.url, cookie) as tab_one, Tab(two.url, cookie) as tab_two:
+        await tab_one.ask("write 9000 words", conversation, **MODEL)
+        turn = (await tab_one.hear("stet:turn.added"))["stet:turn"]
+        await tab_one.hear("response.output_text.delta")
+        # Usually the server that was asked; under load the other may have been quicker.
+        pid = int(one.manage("shell", "-v0", "-c", RUNNING_IN))
+        killed, tab = (one, tab_two) if one.child.process.pid == pid else (two, tab_one)
+        await tab.send({"type": "stet:watch", "stet:conversation": str(conversation)})
+        await tab.hear("stet:watching")
+        await tab.send({"type": "stet:resume", "stet:turn": turn, "starting_after": -1})
+        while len(answer_text(assemble(tab.events(turn)))) < 200:
+            await tab.next()
+        killed.kill()
+        snapshot = await tab.hear("stet:snapshot", seconds=30)
         assert snapshot["stet:state"] == "interrupted"
         assert snapshot["response"]["error"]["code"] == "stet:interrupted"
         kept = answer_text(snapshot["response"]["output"])
-        assert kept.startswith(answer_text(assemble(watching.events(turn))))
-        await watching.ask("please go on", conversation)
-        assert (await watching.hear_end())["type"] == "response.completed"
+        assert kept.startswith(answer_text(assemble(tab.events(turn))))
+        await tab.ask("please go on", conversation)
+        assert (await tab.hear_end())["type"] == "response.completed"
 
 
 async def test_an_answer_survives_the_loss_of_every_database_connection(
