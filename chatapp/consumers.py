@@ -7,6 +7,7 @@ sends what its viewer is owed, so that Stop is heard while an answer streams.
 import asyncio
 import json
 import logging
+import time
 from datetime import datetime
 from typing import Any
 
@@ -30,11 +31,17 @@ SEND_EVERY_SECONDS = 0.02
 """After deltas were sent to a tab: what comes meanwhile is joined. A screen shows no more than that."""
 
 
+FRAMES_PER_SECOND, FRAMES_AT_ONCE = 20.0, 200.0
+"""What one tab may send: far more than a person needs, and little enough for the database that checks each."""
+
+
 class ChatConsumer(AsyncWebsocketConsumer):
     """One tab."""
 
     viewer: Viewer | None = None
     sender: "asyncio.Task[None] | None" = None
+    frames_left = 0.0
+    counted_at = 0.0
 
     async def connect(self) -> None:
         # Accepted first: a close before that would reach the browser as HTTP 403 without a code.
@@ -43,6 +50,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not user.is_authenticated or not runtime.running:
             await self.close(NOT_SIGNED_IN if not user.is_authenticated else NOT_READY)
             return
+        self.frames_left, self.counted_at = FRAMES_AT_ONCE, time.monotonic()
         self.viewer = Viewer(user.pk, session.session_key or "", self._close_soon)
         if not await self._still_signed_in():
             return
@@ -60,11 +68,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         client_id = None
         try:
-            if not await self._still_signed_in():
-                return
             frame = forms.read_frame(text_data)
             if isinstance(frame.get("stet:client_id"), str):
                 client_id = frame["stet:client_id"][:40]
+            self._check_pace()
+            if not await self._still_signed_in():
+                return
             handle = _HANDLERS.get(frame["type"])
             if handle is None:
                 raise AskError("unknown_type", f"There is no frame of type {frame['type'][:60]!r}.", "type")
@@ -120,6 +129,15 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _ping(self, viewer: Viewer, frame: dict[str, Any]) -> None:
         viewer.tell({"type": "stet:pong"})
+
+    def _check_pace(self) -> None:
+        """Refuse a frame of a tab that sends too many, before it costs anything."""
+        now = time.monotonic()
+        self.frames_left = min(FRAMES_AT_ONCE, self.frames_left + (now - self.counted_at) * FRAMES_PER_SECOND)
+        self.counted_at = now
+        if self.frames_left < 1:
+            raise AskError("rate_limited", "This tab sends too much at once. What it sent now was not carried out.")
+        self.frames_left -= 1
 
     async def _still_signed_in(self) -> bool:
         assert self.viewer is not None

@@ -4,7 +4,7 @@ Every scene is looked at in a wide window and on a phone, light and dark: nothin
 complained of (`watch`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,10 @@ from tests.browser.chat import Visitor, ask, begin, ended, running, turns
 from tests.server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page, ViewportSize
 
-WINDOWS = {"1280": {"width": 1280, "height": 900}, "390": {"width": 390, "height": 844}}
-NARROWEST = {"width": 320, "height": 700}
+WINDOWS: "dict[str, ViewportSize]" = {"1280": {"width": 1280, "height": 900}, "390": {"width": 390, "height": 844}}
+NARROWEST: "ViewportSize" = {"width": 320, "height": 700}
 OVERFLOWING = """() => {
     const wide = document.documentElement.clientWidth;
     const cut = element => { for (let at = element; at; at = at.parentElement)
@@ -33,24 +33,26 @@ OVERFLOWING = """() => {
 }"""
 REPORT = "Here is a report to talk about.\n\n" + "The parish clerk wrote the name as he heard it. " * 120
 
-Look = Callable[["Page", str], None]
+Look = Callable[..., None]
 
 
 @pytest.fixture
 def look(screenshot: "Callable[[Page, str], Path]") -> Look:
     """A picture of a scene in every window and theme; fails where something stands out at the side."""
 
-    def look(page: "Page", scene: str) -> None:
-        for width, size in WINDOWS.items():
-            page.set_viewport_size(size)  # type: ignore[arg-type]
+    def look(page: "Page", scene: str, windows: Sequence[str] = ("1280", "390"), at: "Locator | None" = None) -> None:
+        for width in windows:
+            page.set_viewport_size(WINDOWS[width])
+            if at:
+                at.evaluate("element => element.scrollIntoView({ block: 'end' })")
             for theme in ("light", "dark"):
                 page.emulate_media(color_scheme=theme, reduced_motion="reduce")
                 page.evaluate("document.activeElement?.matches('#message') && document.activeElement.blur()")
                 screenshot(page, f"{scene}-{width}-{theme}")
             assert page.evaluate(OVERFLOWING) == []
-        page.set_viewport_size(NARROWEST)  # type: ignore[arg-type]
+        page.set_viewport_size(NARROWEST)
         assert page.evaluate(OVERFLOWING) == []
-        page.set_viewport_size(WINDOWS["1280"])  # type: ignore[arg-type]
+        page.set_viewport_size(WINDOWS["1280"])
 
     return look
 
@@ -66,8 +68,7 @@ def test_a_conversation_while_an_answer_arrives(page: "Page", look: Look) -> Non
     look(page, "streaming")
     page.locator("#stop").click()
     ended(turns(page).last, "cancelled")
-    page.locator("#to-end").click() if page.locator("#to-end").is_visible() else None
-    look(page, "stopped")
+    look(page, "stopped", at=turns(page).last.locator(".foot"))
 
 
 def test_code_and_tables(page: "Page", look: Look) -> None:
@@ -81,8 +82,7 @@ def test_an_opened_cost_line(page: "Page", look: Look) -> None:
     turn = ask(page, "And what does it say?")
     turn.locator(".cost > summary").click()
     expect(turn.locator(".ledger table")).to_be_visible()
-    turn.locator(".ledger").scroll_into_view_if_needed()
-    look(page, "ledger")
+    look(page, "ledger", at=turn.locator(".foot"))
 
 
 def test_errors(page: "Page", look: Look) -> None:
@@ -127,10 +127,10 @@ def test_the_drawer_and_a_switch_of_models(page: "Page", look: Look) -> None:
     page.locator(".bar .chip").click()
     page.locator("#models").get_by_role("radio", name="GPT-6.1 Sol", exact=True).click()
     ask(page, "What is a cache?")
-    look(page, "switched")
-    page.set_viewport_size(WINDOWS["390"])  # type: ignore[arg-type]
+    look(page, "switched", at=turns(page).last.locator(".msg.user"))
+    page.set_viewport_size(WINDOWS["390"])
     page.get_by_role("button", name="Show the conversations").click()
-    look(page, "drawer")
+    look(page, "drawer", windows=["390"])
 
 
 def test_an_edited_question(page: "Page", look: Look) -> None:
@@ -148,7 +148,7 @@ def test_pages_of_one_column(enter: "Callable[..., Page]", visitor: Visitor, loo
     page = enter(visitor, "/c/00000000-0000-4000-8000-000000000000/")
     look(page, "not-found")
     page.context.clear_cookies()
-    page.goto(page.url.partition("/c/")[0] + "/sign-in/")
+    page.goto(page.url.partition("/c/")[0] + "/sign-in")
     look(page, "sign-in")
     watch.forgive("404")
 

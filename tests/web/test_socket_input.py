@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatapp import consumers
 from chatapp.live.frames import ERROR_CODES
 from chatapp.turns.hop import hop
 from sessions_store import models as rows
@@ -188,3 +189,20 @@ async def test_text_of_every_script_and_its_white_space_arrive_as_written(open_t
 
     assert item.data["content"][0]["text"] == text
     assert tab.of("stet:turn.added")[0]["text"] == text
+
+
+async def test_a_tab_that_floods_is_told_so_and_what_it_sent_then_is_not_carried_out(
+    open_tab: OpenTab, alice: rows.User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "FRAMES_AT_ONCE", 3.0)
+    monkeypatch.setattr(consumers, "FRAMES_PER_SECOND", 0.0)
+    tab = await open_tab(alice)
+    await tab.pong()
+    await tab.ask("one", uuid.uuid4())
+    await tab.pong()
+    await tab.raw(json.dumps(CREATE))
+    error = await tab.hear("error")
+    assert (error["status"], error["error"]["code"]) == (429, "rate_limited")
+    assert error["stet:client_id"] == CREATE["stet:client_id"]
+    assert await hop(rows.Turn.objects.count) == 1
+    assert tab.code is None
