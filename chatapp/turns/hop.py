@@ -5,12 +5,13 @@ say "the connection is closed" for ever. A hop checks the connection before and 
 own, because everything else shares a single one and would wait behind it.
 """
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
-from channels.db import database_sync_to_async
-from django.db import connection
+from django.db import close_old_connections, connection
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,15 +21,15 @@ _THREADS = ThreadPoolExecutor(max_workers=6, thread_name_prefix="stet-store")
 
 async def hop(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `function` in a thread that may use the database; exceptions come through."""
-    return await database_sync_to_async(_staying_connected, thread_sensitive=False, executor=_THREADS)(
-        function, *args, **kwargs
-    )
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(_connected, function, *args, **kwargs))
 
 
-def _staying_connected(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `function` and leave SQLite open: opening the file costs more than most hops. PostgreSQL has a pool."""
+def _connected(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    close_old_connections()
     try:
         return function(*args, **kwargs)
     finally:
         if connection.vendor == "sqlite":
-            connection.close_at = None  # no time at which Django would close it; after a fault it still does
+            # Opening the file costs more than most hops; PostgreSQL has a pool. After a fault it is closed still.
+            connection.close_at = None
+        close_old_connections()
