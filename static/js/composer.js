@@ -30,7 +30,7 @@ function mergeDrafts() {
 
 function keep() { store.set(key(), box.value); }
 
-export function addText(text) {
+function addText(text) {
   box.value = [box.value.trimEnd(), text].filter(Boolean).join("\n\n");
   keep();
   show();
@@ -42,13 +42,16 @@ export function addText(text) {
 
 function tooBig(text, frame) {
   const chars = text.length > page.maxChars ? [...text].length : 0;
-  if (chars > page.maxChars) return `This message has ${chars.toLocaleString()} characters; ${page.maxChars.toLocaleString()} can be sent at once.`;
   const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
-  if (bytes > page.maxFrame) return `This message is ${Math.ceil(bytes / 1024).toLocaleString()} KB; ${Math.floor(page.maxFrame / 1024).toLocaleString()} KB can be sent at once.`;
+  const number = amount => Math.ceil(amount).toLocaleString("en");
+  if (chars > page.maxChars)
+    return `This message has ${number(chars)} characters; ${number(page.maxChars)} can be sent at once.`;
+  if (bytes > page.maxFrame)
+    return `This message is ${number(bytes / 1024)} KB; ${number(page.maxFrame / 1024)} KB can be sent at once.`;
   return "";
 }
 
-export function sendMessage() {
+function sendMessage() {
   const text = tidy(box.value);
   if (!text.trim()) return;
   const client = uuid();
@@ -129,7 +132,8 @@ export function onError(event) {
     keep();
     show();
   }
-  if (mine || code === "server_error") notice("refused", [SENTENCES[code] ?? message ?? "The server refused this message."], { grave: true });
+  if (!mine && code !== "server_error") return;
+  notice("refused", [SENTENCES[code] ?? message ?? "The server refused this message."], { grave: true });
 }
 
 export function onReturned(event) {
@@ -164,7 +168,11 @@ box.addEventListener("keydown", event => {
   event.preventDefault();
   sendMessage();
 });
-form.addEventListener("submit", event => { if (event.submitter?.form === form || !event.submitter) { event.preventDefault(); sendMessage(); } });
+form.addEventListener("submit", event => {
+  if (event.submitter && event.submitter.form !== form) return;
+  event.preventDefault();
+  sendMessage();
+});
 stop.addEventListener("click", () => { tell("cancel", runningTurn()); box.focus({ preventScroll: true }); });
 document.addEventListener("click", event => {
   const button = event.target.closest("[data-do=try]");

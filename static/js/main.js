@@ -1,5 +1,5 @@
 // Ties the files together: who hears which frame, and which button does what.
-import { $, page, url, hear, post, ready, make, refusal, isSentence, uuid } from "./page.js";
+import { $, page, url, hear, post, make, refusal, isSentence, uuid } from "./page.js";
 import { Socket } from "./socket.js";
 import * as turns from "./turns.js";
 import * as composer from "./composer.js";
@@ -38,8 +38,11 @@ function down({ at }) {
   const show = () => {
     count.textContent = `${Math.max(0, Math.ceil((at - Date.now()) / 1000))} s`;
     if (banner || Date.now() - lostAt < BANNER_AFTER_MS) return;
-    const begin = turns.runningTurn() ? "Connection lost. The answer goes on without you and will be here when you are back." : "Connection lost. What you write is kept.";
-    banner = notice("down", [`${begin} Trying again in `, count, ". ", linkButton("Try now", () => socket.now())], { grave: true, dismiss: false });
+    const begin = turns.runningTurn()
+      ? "Connection lost. The answer goes on without you and will be here when you are back."
+      : "Connection lost. What you write is kept.";
+    const now = linkButton("Try now", () => socket.now());
+    banner = notice("down", [`${begin} Trying again in `, count, ". ", now], { grave: true, dismiss: false });
   };
   show();
   countdown = setInterval(show, 250);
@@ -47,7 +50,8 @@ function down({ at }) {
 
 function refused(code) {
   if (code === 4401) { location.assign(`${page.signIn}?next=${encodeURIComponent(location.pathname)}`); return; }
-  notice("gone", ["This conversation does not exist any more. ", make("a", { class: "link", href: url.home }, "Begin a new one")], { grave: true, dismiss: false });
+  const another = make("a", { class: "link", href: url.home }, "Begin a new one");
+  notice("gone", ["This conversation does not exist any more. ", another], { grave: true, dismiss: false });
 }
 
 function frame(event) {

@@ -48,7 +48,7 @@ DOMPurify.addHook("afterSanitizeAttributes", node => {
   node.setAttribute("rel", "noopener noreferrer");
 });
 
-export function clean(html) { return DOMPurify.sanitize(html, CLEAN); }
+function clean(html) { return DOMPurify.sanitize(html, CLEAN); }
 
 /** The text as it was written, for what is too wild to be set. */
 function plain(source) {
@@ -246,12 +246,15 @@ export class Stream {
   }
 }
 
+const HOLDS_TEXT = new Set(["P", "LI", "UL", "OL", "BLOCKQUOTE", "FIGURE", "PRE", "CODE", "DIV", "TABLE", "TBODY", "TR", "TD",
+  "H1", "H2", "H3", "H4", "H5", "H6"]);
+
 /** Where the caret stands: at the end of the deepest last piece of text. */
 export function caretPlace(element) {
   let place = element;
   for (;;) {
     const last = place.lastElementChild;
-    if (!last || last.classList.contains("caret") || !["P", "LI", "UL", "OL", "BLOCKQUOTE", "FIGURE", "PRE", "CODE", "DIV", "TABLE", "TBODY", "TR", "TD", "H1", "H2", "H3", "H4", "H5", "H6"].includes(last.nodeName)) return place;
+    if (!last || last.classList.contains("caret") || !HOLDS_TEXT.has(last.nodeName)) return place;
     if (last.nodeName === "CODE" && place.nodeName !== "PRE") return place;
     place = last;
   }

@@ -7,9 +7,9 @@ for (const element of $$("#notices > .notice")) known.set(element.dataset.kind, 
 
 /** parts: text and elements of the sentence; buttons: elements at its end. */
 export function notice(kind, parts, { grave = false, buttons = [], dismiss = true } = {}) {
+  const close = { class: "icon", type: "button", "aria-label": "Dismiss", onclick: () => unnotice(kind) };
   const element = make("div", { class: grave ? "notice down" : "notice", role: grave ? "alert" : "status", "data-kind": kind },
-    make("p", {}, ...parts), ...buttons,
-    dismiss ? make("button", { class: "icon", type: "button", "aria-label": "Dismiss", onclick: () => unnotice(kind) }, icon("close")) : null);
+    make("p", {}, ...parts), ...buttons, dismiss ? make("button", close, icon("close")) : null);
   known.set(kind, element);
   show();
   return element;

@@ -28,6 +28,9 @@ export const url = {
   sidebar: () => `${data.home}sidebar?current=${page.isNew ? "" : page.conversation}`,
 };
 
+/** Whether a turn in this state gets no further events. */
+export const ended = state => state !== "queued" && state !== "streaming";
+
 /** crypto.randomUUID is missing on plain http beyond localhost; the random source is not. */
 export function uuid() {
   if (crypto.randomUUID) return crypto.randomUUID();

@@ -139,7 +139,10 @@ async function rename(id, text, undo) {
 
 // ---------------------------------------------------------------- a row's menu
 
-$("#row-menu").addEventListener("beforetoggle", event => { if (event.newState === "closed") for (const button of $$("#list .icon[aria-expanded]")) button.removeAttribute("aria-expanded"); });
+$("#row-menu").addEventListener("beforetoggle", event => {
+  if (event.newState !== "closed") return;
+  for (const button of $$("#list .icon[aria-expanded]")) button.removeAttribute("aria-expanded");
+});
 document.addEventListener("click", event => {
   const button = event.target.closest("#list .icon");
   if (!button) return;
@@ -182,7 +185,11 @@ export async function remove(id = page.conversation, name = saved || "New conver
     if (id === page.conversation) { location.assign(answer.headers.get("HX-Redirect") ?? `${url.home}?deleted=${id}`); return; }
     document.getElementById(`row-${id}`)?.remove();
     const undo = linkButton("Undo", async () => {
-      try { await post(url.of("restore", id)); unnotice("deleted"); refetch(); } catch (error) { notice("refused", [error.message], { grave: true }); }
+      try {
+        await post(url.of("restore", id));
+        unnotice("deleted");
+        refetch();
+      } catch (error) { notice("refused", [error.message], { grave: true }); }
     });
     notice("deleted", ["“", make("bdi", {}, name), "” was deleted. ", undo]);
     refetch();

@@ -1,9 +1,12 @@
 // Turns in the page: what the server wrote, what the socket adds, and their ends.
-import { $, $$, page, url, make, icon, say, fragment, ready, localTimes, tell, hear } from "./page.js";
+import { $, $$, page, url, ended, make, say, fragment, ready, localTimes, tell, hear } from "./page.js";
 import { Stream, caretPlace } from "./markdown.js";
 import { crc32 } from "./crc32.js";
 import { still, toEnd, watchGrowth } from "./follow.js";
+import { cost, soFar } from "./foot.js";
+import { think, thinkingDone, thought, toolArguments, toolDone, useTool } from "./steps.js";
 import { answered } from "./title.js";
+import { speaker, waitForFirst, waitForRetry, waitInLine, waiting } from "./waits.js";
 
 const ENDS = { "response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed" };
 const LONG_QUESTION = 400;
@@ -14,9 +17,8 @@ const dirty = new Set();       // turns with text that is not set yet
 let running = null;            // id of the running turn
 let frame = 0;
 
-export const list = () => $("#transcript");
+const list = () => $("#transcript");
 export const runningTurn = () => running;
-const ended = state => state !== "queued" && state !== "streaming";
 const shown = () => $$("#transcript > .turn");
 
 // ---------------------------------------------------------------- what the server wrote
@@ -56,7 +58,7 @@ function begunAt(element) {
 function adoptParts(turn) {
   turn.parts.clear();
   const done = ended(turn.state);
-  for (const element of $("[data-answer], .answer", turn.element).children) {
+  for (const element of $(".answer", turn.element).children) {
     if (element.classList.contains("prose")) {
       const key = `${element.dataset.part}:0`;
       const source = element.textContent;
@@ -128,7 +130,10 @@ const openDetails = () => $$("#transcript details[open]").map(element => {
   return [turn.id, $$("details", turn).indexOf(element)];
 });
 function reopen(open) {
-  for (const [id, at] of open) { const turn = document.getElementById(id); const element = turn && $$("details", turn)[at]; if (element) element.open = true; }
+  for (const [id, at] of open) {
+    const turn = document.getElementById(id), details = turn && $$("details", turn)[at];
+    if (details) details.open = true;
+  }
 }
 
 /** After (re)connecting: does the page show what the server has? */
@@ -159,7 +164,8 @@ export function optimistic(client, text, label) {
   element.dataset.client = client;
   fill(element, text, label, new Date());
   list().append(element);
-  waiting(element, running || shown().some(one => one !== element && !ended(one.dataset.state)) ? "Sending; next in line." : "Sending.");
+  const waits = running || shown().some(one => one !== element && !ended(one.dataset.state));
+  waiting(element, waits ? "Sending; next in line." : "Sending.");
   toEnd();
   return element;
 }
@@ -199,8 +205,8 @@ function onAdded(event) {
   element.dataset.state = state;
   element.dataset.last = "-1";
   $(".tail", element).id = `tail-${id}`;
-  fill(element, event.text ?? $(".question", element).textContent, event.model_label ?? "", new Date(event.created_at ?? Date.now()));
-  if (event.divider && !$(".mark", element)) element.prepend(make("div", { class: "mark" }, make("p", {}, event.divider)));
+  fill(element, event.text, event.model_label, new Date(event.created_at));
+  if (event.divider) element.prepend(make("div", { class: "mark" }, make("p", {}, event.divider)));
   $("#first")?.remove();
   // The order of the server holds: what is not acknowledged stands below.
   const unsent = shown().find(one => one !== element && !one.dataset.turn);
@@ -221,35 +227,9 @@ function settleRunning() {
   const now = [...turns.values()].find(turn => turn.state === "streaming")?.id ?? null;
   if (now !== running) {
     running = now;
-    if (now) say(`${label(turns.get(now))} is answering.`);
+    if (now) say(`${speaker(turns.get(now))} is answering.`);
   }
   tell("running", running);
-}
-
-const label = turn => $(".msg.model .who b", turn.element).textContent || "The model";
-
-// ---------------------------------------------------------------- the wait, counted
-
-const clocks = new Map();       // element of a count → () => text, once a second
-setInterval(() => { for (const [element, text] of clocks) { if (!element.isConnected) clocks.delete(element); else { const now = text(); if (element.textContent !== now) element.textContent = now; } } }, 250);
-const seconds = since => `${Math.max(0, Math.floor((Date.now() - since) / 1000))} s`;
-
-function waiting(element, ...content) {
-  const place = $(".said > .waiting", element);
-  place.hidden = !content.length;
-  $(".label", place).replaceChildren(...content);
-  return place;
-}
-
-function counted(before, after, text) {
-  const count = make("span", { class: "n" }, text());
-  clocks.set(count, text);
-  return [before, count, after];
-}
-
-function waitInLine(turn) {
-  waiting(turn.element, "Next in line. You can take it back: ",
-    make("button", { class: "link", type: "button", onclick: () => tell("cancel", turn.id) }, "Cancel"));
 }
 
 /** A message that nothing stands before is about to run: no word of a line unless it lasts. */
@@ -257,33 +237,6 @@ function waitTurn(turn) {
   if ([...turns.values()].some(other => other !== turn && !ended(other.state))) { waitInLine(turn); return; }
   waitForFirst(turn);
   setTimeout(() => { if (turn.state === "queued" && turn.element.isConnected) waitInLine(turn); }, 2_000);
-}
-
-function waitForFirst(turn) {
-  const since = Date.now(), provider = providerOf(label(turn));
-  waiting(turn.element, ...counted(`Waiting for ${provider}, `, "", () => seconds(since)));
-}
-
-function providerOf(name) {
-  const pick = $$("#models .pick").find(one => one.dataset.label === name || one.dataset.shortLabel === name || one.dataset.label.endsWith(name));
-  return pick?.dataset.providerLabel || name;
-}
-
-/** A connection that broke may have been billed, so nothing is said of it. */
-const RETRIES = {
-  overloaded: "{provider} is overloaded. Nothing was billed.",
-  rate_limited: "{provider} asks for fewer requests just now. Nothing was billed.",
-  server_error: "{provider} failed inside. Nothing was billed.",
-  other: "{provider} did not answer.",
-};
-
-function onRetrying(turn, event) {
-  const until = Date.now() + (event.wait_seconds ?? 0) * 1000;
-  const reason = (RETRIES[event.error?.code] ?? RETRIES.other).replace("{provider}", providerOf(label(turn)));
-  const left = () => `${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`;
-  waiting(turn.element, ...counted(`${reason} Trying again in `, ".", left));
-  setTimeout(() => { if (turn.state === "streaming" && !turn.parts.size) waitForFirst(turn); }, Math.max(0, until - Date.now()) + 500);
-  say(`${reason} Trying again.`);
 }
 
 // ---------------------------------------------------------------- the events of a turn
@@ -349,13 +302,13 @@ function take(turn, event) {
       else if (event.item?.type === "function_call") useTool(turn, event.output_index, event.item);
       break;
     case "response.output_item.done":
-      if (event.item?.type === "reasoning") thought(turn, event.output_index, event["stet:seconds"]);
+      if (event.item?.type === "reasoning") thinkingDone(turn, event.output_index, event["stet:seconds"]);
       else if (event.item?.type === "function_call") toolDone(turn, event.output_index, event.item);
       break;
     case "response.function_call_arguments.delta":
       toolArguments(turn, event.output_index, event.delta);
       break;
-    case "stet:retrying": onRetrying(turn, event); break;
+    case "stet:retrying": waitForRetry(turn, event); break;
     case "stet:turn.cost": cost(turn, event.cost); break;
     default:
       if (event.type in ENDS) {
@@ -369,7 +322,7 @@ function take(turn, event) {
 function textPart(turn, key) {
   let part = turn.parts.get(key);
   if (part?.kind === "text") return part;
-  for (const other of turn.parts.values()) if (other.kind === "reasoning" && other.begun) closeThought(other);
+  for (const other of turn.parts.values()) if (other.kind === "reasoning" && other.begun) thought(other);
   const element = make("div", { class: "prose", dir: "auto", "aria-busy": "true", "data-part": key });
   part = { kind: "text", element, stream: new Stream(element) };
   turn.parts.set(key, part);
@@ -406,114 +359,9 @@ function placeCaret(turn) {
   if (last?.kind !== "text") { if (turn.element.contains(caret)) caret.remove(); return; }
   const place = caretPlace(last.element);
   // Inside of open code the text node must stay the only child of <code>.
-  if (place.nodeName === "CODE") { if (caret.parentNode !== place.parentNode) place.after(caret); } else if (caret.parentNode !== place || place.lastChild !== caret) place.append(caret);
-}
-
-// Reasoning: one folded line.
-function step(turn, key, kind, iconName) {
-  const summary = make("summary", {}, icon(iconName), make("span", { class: "label" }));
-  const body = make("div", { class: "body pre" });
-  const details = make("details", { class: "step", "data-kind": kind }, summary, body);
-  const element = make("div", { class: "steps" }, details);
-  const part = { kind, element, label: $(".label", summary), body, text: "", begun: Date.now() };
-  turn.parts.set(key, part);
-  $(".answer", turn.element).append(element);
-  waiting(turn.element);
-  return part;
-}
-
-function think(turn, index, delta, chapter) {
-  const key = `${index}:step`;
-  let part = turn.parts.get(key);
-  if (!part) {
-    part = step(turn, key, "reasoning", "thought");
-    part.label.append(...counted("Thinking, ", "", () => seconds(part.begun)));
-    soFar(turn);
-  }
-  part.body ??= $(".body", part.element);
-  if (chapter !== undefined && part.chapter !== undefined && chapter !== part.chapter && part.text) delta = `\n\n${delta}`;
-  part.chapter = chapter ?? part.chapter;
-  part.text += delta;
-  part.body.append(delta);
-}
-
-/** took: seconds as the server counted them; what only this page saw is counted by its own clock. */
-function closeThought(part, took = (Date.now() - part.begun) / 1000) {
-  took = Math.max(1, Math.round(took));
-  part.label.replaceChildren("Thought for ", make("span", { class: "n" }, `${took} s`));
-  part.begun = 0;
-  if (!part.text) part.element.firstElementChild.replaceWith(make("div", { class: "step" }, make("div", { class: "line" }, icon("thought"), part.label)));
-}
-function thought(turn, index, took) {
-  const part = turn.parts.get(`${index}:step`);
-  if (part?.label && (part.begun || took !== undefined)) closeThought(part, took);
-}
-
-function useTool(turn, index, item) {
-  const part = step(turn, `${index}:step`, "tool", "note");
-  part.label.append(...counted(`Calling ${item.name}, `, "", () => seconds(part.begun)));
-  if (item.arguments) toolArguments(turn, index, item.arguments);
-}
-function toolArguments(turn, index, delta) {
-  const part = turn.parts.get(`${index}:step`);
-  if (part?.body) part.body.append(delta);
-}
-function toolDone(turn, index, item) {
-  const part = turn.parts.get(`${index}:step`);
-  if (!part?.label) return;
-  part.label.textContent = item.name ?? "tool";
-  if (item.arguments) part.body.textContent = item.arguments;
-}
-
-// ---------------------------------------------------------------- the foot
-
-/** Rule and line exist from the first word, so that nothing jumps when the numbers come. */
-function soFar(turn) {
-  const foot = $(".tail .foot", turn.element);
-  if (!foot) return;
-  foot.hidden = false;
-  const halves = $$(".cost .half", foot);
-  if (!$(".paid", foot)?.textContent) {
-    halves[0].replaceChildren(make("span", { class: "n paid quiet" }, "cost follows"));
-    const since = turn.begun || Date.now();
-    const count = make("span", { class: "n seconds" }, seconds(since));
-    clocks.set(count, () => (ended(turn.state) ? count.textContent : seconds(since)));
-    halves[1].replaceChildren(count);
-  }
-}
-
-function cost(turn, sums) {
-  const foot = $(".tail .foot", turn.element);
-  if (!sums || !foot) return;
-  foot.hidden = false;
-  const [first, second] = $$(".cost .half", foot);
-  const has = (text, word) => String(text ?? "").includes(word);
-  const paid = `${sums.estimated && !has(sums.paid, "about") ? "about " : ""}${sums.paid}${sums.final || has(sums.paid, "so far") ? "" : " so far"}`;
-  const spaced = parts => parts.filter(Boolean).flatMap((part, at) => (at ? [" ", part] : [part]));
-  const count = $(".seconds", second);
-  first.replaceChildren(...spaced([
-    sums.simulated && !has(sums.paid, "simulated") ? make("span", { class: "n quiet" }, "simulated") : null,
-    make("span", { class: "n paid" }, paid),
-    sums.saved ? make("span", { class: sums.saved === "nothing saved" ? "n" : `n ${sums.lost ? "lost" : "saved"}` }, sums.saved) : null,
-  ]));
-  const time = sums.final && sums.seconds ? make("span", { class: "n seconds" }, sums.seconds)
-    : count ?? (sums.seconds ? make("span", { class: "n seconds" }, sums.seconds) : null);
-  second.replaceChildren(...spaced([sums.tokens ? make("span", { class: "n" }, sums.tokens) : null, time]));
-  rule($(".stet", foot), sums.read_share);
-}
-
-/** The stet rule: dots for what was read, a line for what was paid anew. */
-function rule(svg, share) {
-  const line = (from, to, kept) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    for (const [name, value] of Object.entries({ x1: from, x2: to, y1: "2.5", y2: "2.5" })) element.setAttribute(name, value);
-    if (kept) element.setAttribute("class", "kept");
-    return element;
-  };
-  const percent = Math.round((share ?? 0) * 100);
-  svg.replaceChildren(...(percent < 1 ? [line("0%", "100%")]
-    : percent >= 99 ? [line("2", "99%", true)]
-    : [line("2", `${percent}%`, true), line(`${percent + 1}%`, "100%")]));
+  if (place.nodeName === "CODE") {
+    if (caret.parentNode !== place.parentNode) place.after(caret);
+  } else if (caret.parentNode !== place || place.lastChild !== caret) place.append(caret);
 }
 
 // ---------------------------------------------------------------- the end
@@ -527,7 +375,7 @@ async function finish(turn, state, event) {
       if (part.kind === "text") {
         part.stream.close();
         part.element.setAttribute("aria-busy", "false");
-      } else if (part.begun && part.kind === "reasoning") closeThought(part);
+      } else if (part.begun && part.kind === "reasoning") thought(part);
     }
   });
   if (turn.element.contains(caret)) caret.remove();
@@ -592,7 +440,7 @@ function showItem(turn, index, item, done) {
   } else if (item.type === "reasoning") {
     const texts = [...(item.summary ?? []), ...(item.content ?? [])].map(part => part.text ?? "").filter(Boolean);
     think(turn, index, texts.join("\n\n"));
-    if (done) { const part = turn.parts.get(`${index}:step`); part.label.textContent = "Thought"; part.begun = 0; }
+    if (done) thinkingDone(turn, index, null);
   } else if (item.type === "function_call") {
     useTool(turn, index, item);
     if (done) toolDone(turn, index, item);
@@ -604,7 +452,7 @@ function announce(turn, state) {
   const words = answerText(turn).split(/\s+/).filter(Boolean).length;
   const end = $(".end > p", turn.element)?.textContent;
   const price = $(".cost .run", turn.element)?.innerText.replace(/\s+/g, " ").trim();
-  say(state === "completed" ? `${label(turn)} finished: ${words} words. ${price ?? ""}` : end ?? `${label(turn)} ended early.`);
+  say(state === "completed" ? `${speaker(turn)} finished: ${words} words. ${price ?? ""}` : end ?? `${speaker(turn)} ended early.`);
 }
 
 hear("forget", client => withdraw(client));

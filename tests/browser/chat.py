@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 CONVERSATION = re.compile(r"/c/[0-9a-f-]{36}/$")
 ENDED = re.compile("completed|incomplete|failed|cancelled|interrupted")
 READ_SOURCE = """async turn => {
-    const { answerText, turnOf } = await import(document.querySelector('script[type=module]').src.replace('main.js', 'turns.js'));
+    const main = document.querySelector('script[type=module]').src;
+    const { answerText, turnOf } = await import(main.replace('main.js', 'turns.js'));
     return answerText(turnOf(turn));
 }"""
+
+
+TALL = "say exactly: " + "\n\n".join(f"Line {number}." for number in range(40))
+"""Asks for an answer higher than a window, without much to wait for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Visitor:
     id: int
     name: str
     session: str
+
+    @property
+    def report(self) -> str:
+        """A message long enough for every model's cache. Nobody else's, because the simulator caches for all."""
+        return f"Here is {self.name}'s report.\n\n" + "The parish clerk wrote the name as he heard it. " * 120
 
 
 @dataclass

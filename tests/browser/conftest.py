@@ -1,4 +1,4 @@
-"""A real server, a real Chromium, and somebody new at the keyboard for every test. What pages do is in the test files."""
+"""A real server, a real Chromium, and somebody new at the keyboard. What pages do is in the test files."""
 
 import json
 import os
@@ -33,6 +33,17 @@ SETTINGS = {
     "STET_PROVIDER_TIMEOUT_SECONDS": "3",
 }
 VISITORS = 150
+SAVED = """
+import json
+from chatapp.fragments import transcript
+from sessions_store.models import Conversation
+
+turns = []
+for turn in transcript(Conversation.objects.get(pk="{}")):
+    texts = [part["text"] for part in turn.answer if part["kind"] == "text"]
+    turns.append([turn.state, turn.text, "\\n\\n".join(texts)])
+print(json.dumps(turns))
+"""
 MAKE_VISITORS = f"""
 import json
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -200,17 +211,11 @@ def screenshot() -> "Callable[[Page, str], Path]":
 
 @pytest.fixture
 def saved(server: ServerProcess) -> Callable[[str], Any]:
-    """`saved(page_or_path)`: what the server's rows say of a conversation, to hold the page against."""
-    # Every run of manage.py takes a second: only for tests whose point it is.
-    code = (
-        "import json; from sessions_store.models import Conversation; from chatapp.fragments import transcript;"
-        "talk = Conversation.objects.get(pk='{}');"
-        "print(json.dumps([[turn.state, turn.text, '\\n\\n'.join(p['text'] for p in turn.answer if p['kind'] == 'text')]"
-        " for turn in transcript(talk)]))"
-    )
+    """`saved(page.url)`: [state, question, answer] of each turn as the server's rows say, to hold the page against.
+    Takes a second, so only for tests whose point it is."""
 
     def look(address: str) -> Any:
         conversation = urlsplit(address).path.strip("/").split("/")[-1]
-        return json.loads(server.manage("shell", "-v0", "-c", code.format(conversation)))
+        return json.loads(server.manage("shell", "-v0", "-c", SAVED.format(conversation)))
 
     return look

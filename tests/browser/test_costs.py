@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.chat import ask, begin, ended, running, turns
+from tests.browser.chat import Visitor, ask, begin, ended, running, turns
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
-
-LONG_QUESTION = "Here is a report to talk about.\n\n" + "The parish clerk wrote the name as he heard it. " * 120
-"""Long enough for every model to keep it in its cache."""
 
 
 def dollars(text: str) -> Decimal:
@@ -25,8 +22,8 @@ def cost_line(turn: "Locator") -> str:
     return re.sub(r"\s+", " ", turn.locator(".cost .run").inner_text()).strip()
 
 
-def test_the_line_says_what_was_paid_saved_and_read(page: "Page") -> None:
-    first = ask(page, LONG_QUESTION)
+def test_the_line_says_what_was_paid_saved_and_read(page: "Page", visitor: Visitor) -> None:
+    first = ask(page, visitor.report)
     second = ask(page, "And what does it say?")
 
     assert re.fullmatch(
@@ -54,8 +51,8 @@ def test_nothing_saved_is_neither_blue_nor_red_and_says_why(page: "Page") -> Non
     expect(turn.locator(".run .saved, .run .lost")).to_have_count(0)
 
 
-def test_the_line_opens_to_the_calls_bucket_by_bucket_with_their_prices(page: "Page") -> None:
-    turn = ask(page, LONG_QUESTION)
+def test_the_line_opens_to_the_calls_bucket_by_bucket_with_their_prices(page: "Page", visitor: Visitor) -> None:
+    turn = ask(page, visitor.report)
 
     turn.locator(".cost > summary").click()
 
@@ -75,7 +72,7 @@ def test_the_line_opens_to_the_calls_bucket_by_bucket_with_their_prices(page: "P
 
 def test_the_total_in_the_header_is_the_sum_of_the_calls(page: "Page") -> None:
     paid = []
-    for text in ["write 200 words", "write 300 words", "simulate: cut_clean after_deltas=200"]:
+    for text in ["write 80 words", "code", "simulate: cut_clean after_deltas=60"]:
         turn = ended(begin(page, text), "failed" if "cut" in text else "completed")
         paid.append(dollars(turn.locator(".paid").inner_text()))
     total = page.locator("#total")

@@ -67,7 +67,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "sentence", "buttons", "kept"), FAULTS, ids=[fault[0].split()[0] for fault in FAULTS])
+@pytest.mark.parametrize(
+    ("fault", "sentence", "buttons", "kept"), FAULTS, ids=[fault[0].split()[0] for fault in FAULTS]
+)
 def test_a_fault_is_said_in_one_sentence_with_what_can_be_done(
     page: "Page", fault: str, sentence: str, buttons: list[str], kept: bool
 ) -> None:
@@ -78,6 +80,7 @@ def test_a_fault_is_said_in_one_sentence_with_what_can_be_done(
     expect(turn.locator(".prose")).to_have_count(1 if kept else 0)
     expect(turn.locator(".waiting")).to_be_hidden()
     expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#list .row .dot")).to_have_count(0)
     heard = turn.locator(".said").last.inner_text()
 
     page.reload()

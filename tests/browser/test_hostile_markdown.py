@@ -106,10 +106,10 @@ def test_html_and_links_that_want_to_run_are_text(page: "Page") -> None:
 
 
 def test_hostile_words_of_the_reader_are_text_too(page: "Page") -> None:
-    for snippet in ["script", "image with a handler", "svg", "base"]:
-        question = ask(page, SNIPPETS[snippet]).locator(".question")
-        expect(question).to_have_text(SNIPPETS[snippet])
-        assert question.locator("*").count() == 0
+    text = "say exactly: " + "\n".join(SNIPPETS.values())
+    question = ask(page, text).locator(".question")
+    assert question.text_content() == text
+    assert question.locator("*").count() == 0
 
     title = "<img src=x onerror=alert(1)>"
     page.locator("#title").fill(title)
@@ -126,13 +126,16 @@ def test_an_image_is_a_link_that_opens_a_new_tab(page: "Page") -> None:
     expect(answer.locator("a").first).to_have_attribute("href", "http://203.0.113.7/b.png?who=you")
 
 
-@pytest.mark.parametrize("wild", WILD)
-def test_text_made_to_hang_a_page_does_not(page: "Page", wild: str) -> None:
-    turn = ask(page, f"say exactly: {WILD[wild]}\n\nThe end.")
-    expect(turn.locator(".prose")).to_contain_text("The end.")
-    assert_harmless(turn.locator(".prose"))
+@pytest.mark.parametrize("half", [0, 1], ids=["one half", "other half"])
+def test_text_made_to_hang_a_page_does_not(page: "Page", half: int) -> None:
+    texts = [f"{name}: {wild}\n\nThe end." for name, wild in [*WILD.items()][half::2]]
+    for text in texts:
+        answer = ask(page, f"say exactly: {text}").locator(".prose")
+        expect(answer).to_contain_text("The end.")
+        assert_harmless(answer)
 
     page.reload()
 
-    expect(turn.locator(".prose")).to_contain_text("The end.")
-    assert source(turn) == f"{WILD[wild]}\n\nThe end."
+    expect(page.locator("#transcript .prose")).to_have_count(len(texts))
+    assert [source(turn) for turn in turns(page).all()] == texts
+    assert_harmless(page.locator("#transcript .prose"))

@@ -21,18 +21,21 @@ WINDOWS: "dict[str, ViewportSize]" = {"1280": {"width": 1280, "height": 900}, "3
 NARROWEST: "ViewportSize" = {"width": 320, "height": 700}
 OVERFLOWING = """() => {
     const wide = document.documentElement.clientWidth;
-    const cut = element => { for (let at = element; at; at = at.parentElement)
-        if (getComputedStyle(at).overflowX !== 'visible' || at.matches('.sr, #sidebar, [popover]:not(:popover-open)')) return true; };
+    const all = document.documentElement.scrollWidth;
+    const cut = element => {
+        for (let at = element; at; at = at.parentElement) {
+            if (getComputedStyle(at).overflowX !== 'visible') return true;
+            if (at.matches('.sr, #sidebar, [popover]:not(:popover-open)')) return true;
+        }
+    };
     return [
-        ...(document.documentElement.scrollWidth > wide ? [`the page is ${document.documentElement.scrollWidth} wide`] : []),
+        ...(all > wide ? [`the page is ${all} wide`] : []),
         ...[...document.querySelectorAll('body *')].filter(element => {
             const box = element.getBoundingClientRect();
             return box.width && (box.right > wide + 1 || box.left < -1) && !cut(element);
         }).map(element => element.outerHTML.slice(0, 100)),
     ];
 }"""
-REPORT = "Here is a report to talk about.\n\n" + "The parish clerk wrote the name as he heard it. " * 120
-
 Look = Callable[..., None]
 
 
@@ -61,8 +64,8 @@ def test_the_empty_state(page: "Page", look: Look) -> None:
     look(page, "empty")
 
 
-def test_a_conversation_while_an_answer_arrives(page: "Page", look: Look) -> None:
-    ask(page, REPORT)
+def test_a_conversation_while_an_answer_arrives(page: "Page", visitor: Visitor, look: Look) -> None:
+    ask(page, visitor.report)
     ask(page, "table")
     running(begin(page, "write 2000 words"))
     look(page, "streaming")
@@ -77,8 +80,8 @@ def test_code_and_tables(page: "Page", look: Look) -> None:
     look(page, "code")
 
 
-def test_an_opened_cost_line(page: "Page", look: Look) -> None:
-    ask(page, REPORT)
+def test_an_opened_cost_line(page: "Page", visitor: Visitor, look: Look) -> None:
+    ask(page, visitor.report)
     turn = ask(page, "And what does it say?")
     turn.locator(".cost > summary").click()
     expect(turn.locator(".ledger table")).to_be_visible()
@@ -155,8 +158,7 @@ def test_pages_of_one_column(enter: "Callable[..., Page]", visitor: Visitor, loo
 
 def test_the_ledger_of_the_administration(server: ServerProcess, sign_in: "Callable[..., Page]", look: Look) -> None:
     page = sign_in(server)
-    ask(page, REPORT)
-    ask(page, "And what does it say?")
+    ask(page, "table")
     page.goto(f"{server.url}/admin/sessions_store/call/")
     expect(page.locator("[data-total]").first).to_be_visible()
     look(page, "admin-calls")

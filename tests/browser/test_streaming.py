@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
 
-from tests.browser.chat import Visitor, ask, begin, ended, running, source, turns
+from tests.browser.chat import TALL, ask, begin, ended, running, source, turns
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocketRoute
@@ -107,13 +107,13 @@ def test_a_conversation_begun_in_another_tab_appears_in_the_list(page: "Page") -
 
 
 def test_the_page_follows_until_the_reader_scrolls_up(page: "Page") -> None:
-    ask(page, "write 500 words")
-    turn = running(begin(page, "write 500 words"))
+    ask(page, TALL)
+    turn = running(begin(page, "write 250 words"))
     scroll, button = page.locator("#scroll"), page.locator("#to-end")
     expect(button).to_be_hidden()
 
     scroll.hover()
-    page.mouse.wheel(0, -600)
+    page.mouse.wheel(0, -400)
     expect(button).to_be_visible()
     top = scroll.evaluate(SCROLL_TOP)
     words = len(turn.locator(".prose").inner_text().split())
@@ -130,7 +130,7 @@ def test_the_page_follows_until_the_reader_scrolls_up(page: "Page") -> None:
 
 
 def test_a_reader_who_scrolled_up_is_not_moved_by_the_end(page: "Page") -> None:
-    ask(page, "write 500 words")
+    ask(page, TALL)
     turn = running(begin(page, "write 120 words"))
     scroll = page.locator("#scroll")
     scroll.hover()
@@ -227,7 +227,7 @@ def test_thinking_is_shown_while_it_lasts_and_folded_afterwards(page: "Page") ->
     expect(turn.locator(".step .label")).to_have_text("Thought for 1 s")
 
 
-def test_an_answer_in_another_conversation_is_marked_unread(page: "Page", visitor: Visitor) -> None:
+def test_an_answer_in_another_conversation_is_marked_unread(page: "Page") -> None:
     running(begin(page, "write 100 words"))
     page.locator("#new").click()
     row = page.locator("#list .row")
