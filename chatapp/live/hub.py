@@ -19,6 +19,7 @@ from django.db.models import Q
 
 from chatapp.live import frames
 from chatapp.live.viewers import Viewer
+from chatapp.turns.ask import question_text
 from chatapp.turns.feed import Feed
 from chatapp.turns.hop import hop
 from chatapp.turns.recovery import logged_events
@@ -83,6 +84,7 @@ class Hub:
         if found is None:
             return False
         frame, turns = found
+        waited = viewer.turns - viewer.begun - viewer.returned if viewer.conversation_id == conversation_id else set()
         viewer.watch(conversation_id)
         for turn_id, state, reason in turns:
             viewer.turns.add(turn_id)
@@ -93,6 +95,9 @@ class Hub:
             if _was_returned(state, reason):
                 viewer.returned.add(turn_id)
         viewer.tell(frame)
+        # The page knew these as waiting, and looked again before the news of their return had come to it.
+        for returned in await hop(_returned_frames, waited & viewer.returned) if waited & viewer.returned else ():
+            viewer.tell(returned)
         return True
 
     async def resume(self, viewer: Viewer, turn_id: uuid.UUID, after: int) -> bool:
@@ -262,6 +267,11 @@ class Hub:
 
 
 # --- Looks at the database: one function each ----------------------------------------------------
+
+
+def _returned_frames(turn_ids: set[uuid.UUID]) -> list[Frame]:
+    turns = rows.Turn.objects.filter(pk__in=turn_ids).order_by("number")
+    return [frames.returned_frame(turn, question_text(turn)) for turn in turns]
 
 
 def _was_returned(state: str, reason: str) -> bool:

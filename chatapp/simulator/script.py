@@ -194,7 +194,7 @@ def _example(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _title(question: Question) -> str:
     texts = [turn.text for turn in question.turns if turn.role == "user" and TITLE_PHRASE not in turn.text]
-    wanted = re.findall(r"[\w'-]+", texts[0])[:6] if texts else []
+    wanted = re.findall(r"\w[\w'-]*", texts[0])[:6] if texts else []
     while len(wanted) < 3:
         wanted.append(("talk", "about", "something")[len(wanted)])
     title = " ".join(wanted)

@@ -85,6 +85,21 @@ async def test_a_failure_brings_back_what_waits(open_tab: OpenTab, alice: rows.U
     assert await hop(_draft, conversation) == "second"
 
 
+async def test_a_page_that_looks_again_at_the_end_is_told_once_what_came_back(
+    open_tab: OpenTab, alice: rows.User, account: SimulatorAccount
+) -> None:
+    _slow(account)
+    tab = await open_tab(alice)
+    conversation, (running, *waiting) = await _running_with_two_behind(tab)
+    await tab.send("stet:cancel", stet_turn=running)
+    await tab.end_of(running)
+    await tab.watch(conversation)  # before the hub has looked for news
+    await until(lambda: len(tab.of("stet:queue.returned")) >= 2, "both came back")
+    await tab.pong()
+
+    assert [frame["stet:turn"] for frame in tab.of("stet:queue.returned")] == [str(turn) for turn in waiting]
+
+
 async def test_what_came_back_is_not_told_again_to_those_who_look_later(
     open_tab: OpenTab, alice: rows.User, account: SimulatorAccount
 ) -> None:
