@@ -11,14 +11,15 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatapp.settings")
 django_application = get_asgi_application()
 
 # Only now are the apps loaded that these import.
+from chatapp.live.hub import NOT_READY  # noqa: E402
 from chatapp.live.runtime import runtime  # noqa: E402
+from chatapp.origin import SameOrigin  # noqa: E402
 from chatapp.urls import websocket_urlpatterns  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 routes = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
 
@@ -45,9 +46,26 @@ class StartsAtFirstScope:
                 "(no drain), and a reader that does not read fills its memory (no bound)."
             )
             self.starting = asyncio.create_task(runtime.start())
-        # Shielded, because one visitor who leaves must not cancel the start for the others.
-        await asyncio.shield(self.starting)
+        try:
+            # Shielded, because one visitor who leaves must not cancel the start for the others.
+            await asyncio.shield(self.starting)
+        except Exception as error:
+            self.starting = None  # the next visitor tries again
+            logger.error("Stet could not start: %s", error)
+            await refuse(scope, send, f"Stet could not start. {error}")
+            return
         await self.wrapped(scope, receive, send)
+
+
+async def refuse(scope: dict[str, Any], send: Any, sentence: str) -> None:
+    """Say that nothing can be done now: 503, or a socket closed with 1013."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": NOT_READY})
+    elif scope["type"] == "http":
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-security-policy", b"default-src 'none'")]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": sentence.encode()})
 
 
 application = StartsAtFirstScope(routes)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from chatapp import forms
 from chatapp.live import frames
-from chatapp.live.hub import FAULT, NOT_FOUND, NOT_READY, NOT_SIGNED_IN, valid_sessions
+from chatapp.live.hub import FAULT, NOT_FOUND, NOT_READY, NOT_SIGNED_IN, TOO_MUCH, valid_sessions
 from chatapp.live.runtime import runtime
 from chatapp.live.viewers import Viewer
 from chatapp.turns.ask import AskError, NotYours, Question, ask, own_turn, take_back
@@ -42,6 +42,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
     sender: "asyncio.Task[None] | None" = None
     frames_left = 0.0
     counted_at = 0.0
+    flooded = False
 
     async def connect(self) -> None:
         # Accepted first: a close before that would reach the browser as HTTP 403 without a code.
@@ -64,7 +65,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.sender.cancel()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.viewer is None:
+        if self.viewer is None or self.flooded:
+            return
+        if self._flooded():
+            self.flooded = True
+            await self.close(TOO_MUCH)
             return
         client_id = None
         try:
@@ -130,14 +135,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def _ping(self, viewer: Viewer, frame: dict[str, Any]) -> None:
         viewer.tell({"type": "stet:pong"})
 
-    def _check_pace(self) -> None:
-        """Refuse a frame of a tab that sends too many, before it costs anything."""
+    def _flooded(self) -> bool:
+        """Count a frame, whatever it holds, against what a tab may send; whether it is far beyond that. The answers
+        to so many would pile up here for a tab that may not even read them."""
         now = time.monotonic()
-        self.frames_left = min(FRAMES_AT_ONCE, self.frames_left + (now - self.counted_at) * FRAMES_PER_SECOND)
+        self.frames_left = min(FRAMES_AT_ONCE, self.frames_left + (now - self.counted_at) * FRAMES_PER_SECOND) - 1
         self.counted_at = now
-        if self.frames_left < 1:
+        return self.frames_left < -FRAMES_AT_ONCE
+
+    def _check_pace(self) -> None:
+        """Refuse a frame that is one too many before it costs anything, but after it has said what it answers to."""
+        if self.frames_left < 0:
             raise AskError("rate_limited", "This tab sends too much at once. What it sent now was not carried out.")
-        self.frames_left -= 1
 
     async def _still_signed_in(self) -> bool:
         assert self.viewer is not None

@@ -85,9 +85,14 @@ STET_MAX_FRAME_BYTES = env_int("STET_MAX_FRAME_BYTES", 256 * 1024, least=1024)
 STET_MESSAGES_PER_MINUTE = env_int("STET_MESSAGES_PER_MINUTE", 30, least=1)
 STET_MAX_OUTPUT_TOKENS = env_int("STET_MAX_OUTPUT_TOKENS", 8_000, least=16)
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_500_000, 4 * STET_MAX_MESSAGE_CHARS + 100_000)
+"""Bytes of a posted form: room for the longest message, so that a longer one gets our sentence."""
+
 # --- The runtime ------------------------------------------------------------------------------
 HOST = env("HOST", "127.0.0.1")
 PORT = env_int("PORT", 8000)
+if PORT > 65_535:
+    raise ImproperlyConfigured(f"PORT must be at most 65535, not {PORT}.")
 STET_DRAIN_SECONDS = env_int("STET_DRAIN_SECONDS", 20)
 STET_LEASE_SECONDS = env_int("STET_LEASE_SECONDS", 15, least=1)
 
@@ -110,6 +115,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",  # early, so that every refusal below has the policy too
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -117,7 +123,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "chatapp.admin_policy.AdminPolicyMiddleware",
 ]

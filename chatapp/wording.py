@@ -158,6 +158,8 @@ def miss_reason(expected: dict[str, object] | None, line: LedgerLine, minimum: i
         )
     if reason == "switched":
         return "The model changed, and a cache belongs to one model."
+    if reason == "changed":
+        return "The instructions changed, and a cache holds only what stands unchanged from the start."
     if reason == "expired":
         idle = expected.get("idle_seconds")
         lifetime = {"5m": "5 minutes", "30m": "30 minutes", "1h": "an hour", "12h": "12 hours"}.get(

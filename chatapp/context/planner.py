@@ -29,7 +29,7 @@ class PastTurn:
     `items` begin with the user's message. `account` is the fingerprint of base URL and key that
     answered, `response_id` what a later call can chain from ('' if nothing). `context_tokens` is the
     input and output that the provider counted for its last call, None if unknown. `sent_at` is when
-    that call was sent: lifetimes count from there.
+    that call was sent, None if no answer to it began: lifetimes count from there.
     """
 
     items: tuple[Item, ...]
@@ -47,7 +47,7 @@ class PastTurn:
 class Expectation:
     """Estimated tokens by bucket, and the reason if not all of the past is expected from the cache.
 
-    `reason` is one of '', 'first', 'below_minimum', 'expired', 'switched'.
+    `reason` is one of '', 'first', 'below_minimum', 'expired', 'switched', 'changed'.
     """
 
     uncached: int
@@ -99,7 +99,7 @@ def plan(
     items = everything
     if parent is not None:
         items = tuple(item for turn in past[parent + 1 :] for item in turn.items) + new
-    expected = _expect(instructions, past, new, spec, account, now)
+    expected = _expect(front, stands, past, new, spec, account, now)
     request = Request(
         model=spec.id,
         instructions=instructions,
@@ -189,16 +189,19 @@ def _marks(
 
 
 def _expect(
-    instructions: str,
+    front: int,
+    stands: str,
     past: tuple[PastTurn, ...],
     new: tuple[Item, ...],
     spec: ModelSpec,
     account: str,
     now: datetime,
 ) -> Expectation:
-    """What the provider will probably report, and the reason where the past is not read from the cache."""
+    """What the provider will probably report, and the reason where the past is not read from the cache.
+
+    `front` and `stands` are the tokens and the fingerprint of what stands before the first message.
+    """
     rule = spec.cache
-    front = prefix_tokens(instructions, ())
     total = _tokens_before(past, len(past) - 1, front) + items_tokens(new)
     lifetime = rule.lifetimes[0] if rule.lifetimes else ""
     last = _last_same(past, spec, account)
@@ -208,7 +211,9 @@ def _expect(
     if total < rule.minimum_tokens:
         reason = "below_minimum"
     elif last is None:
-        reason = "switched" if past else "first"
+        reason = "switched" if any(turn.sent_at for turn in past) else "first"
+    elif past[last].front not in ("", stands):
+        reason = "changed"
     elif idle is not None and idle > SECONDS.get(lifetime, UNSTATED_SECONDS):
         reason = "expired"
     else:

@@ -37,6 +37,7 @@ OVERLAP = timedelta(seconds=10)
 FAULT, RESTARTING, NOT_READY = 1011, 1012, 1013
 NOT_SIGNED_IN = 4401
 NOT_FOUND = 4404
+TOO_MUCH = 4429
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,18 +46,20 @@ def load_job(turn_id: uuid.UUID) -> Job:
 
 
 def _past_turn(turn: rows.Turn, items: Sequence[Item], last_call: rows.Call | None) -> PastTurn:
+    """One turn as the planner sees it. A turn whose process died never wrote who answered it; its call did."""
     whole = turn.state == rows.Turn.State.COMPLETED
+    answered = last_call is not None and bool(last_call.first_token_at or last_call.output_tokens)
     counted = None
     if last_call and whole and not last_call.estimated and last_call.input_tokens is not None:
         counted = last_call.input_tokens + (last_call.output_tokens or 0)
     return PastTurn(
         items=tuple(items) if whole else _what_stands(items),
-        provider=turn.provider,
-        model=turn.model,
-        account=turn.account,
+        provider=turn.provider or (last_call.provider if last_call else ""),
+        model=turn.model or (last_call.model if last_call else ""),
+        account=turn.account or (last_call.account if last_call else ""),
         response_id=turn.response_id if whole else "",
         context_tokens=counted,
-        sent_at=last_call.started_at if last_call and last_call.first_token_at else None,
+        sent_at=last_call.started_at if last_call and answered else None,
         front=(last_call.plan or {}).get("front", "") if last_call else "",
     )
 

@@ -123,8 +123,9 @@ def _close(conversation_id: uuid.UUID, call_id: int, heard: _Heard, now: datetim
         error=end.error if isinstance(end, Failed) else None,
     )
     untitled = rows.Conversation.objects.filter(pk=conversation_id, titled_by=rows.Conversation.TitledBy.NOBODY)
-    changes = {"title": title, "titled_by": rows.Conversation.TitledBy.MODEL} if title and untitled.exists() else {}
-    rows.Conversation.touch(conversation_id, now, **changes)  # the total has changed in any case
+    if title:
+        untitled.update(title=title, titled_by=rows.Conversation.TitledBy.MODEL)  # its owner may have been quicker
+    rows.Conversation.touch(conversation_id, now)  # the total has changed in any case
     return title
 
 

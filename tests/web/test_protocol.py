@@ -51,6 +51,7 @@ def test_every_close_code_is_in_the_table() -> None:
         hub.NOT_READY,
         hub.NOT_SIGNED_IN,
         hub.NOT_FOUND,
+        hub.TOO_MUCH,
     }
 
 

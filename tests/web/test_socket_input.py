@@ -206,3 +206,7 @@ async def test_a_tab_that_floods_is_told_so_and_what_it_sent_then_is_not_carried
     assert error["stet:client_id"] == CREATE["stet:client_id"]
     assert await hop(rows.Turn.objects.count) == 1
     assert tab.code is None
+
+    for _ in range(4):  # of these not even the answers are kept
+        await tab.raw("{")
+    assert await tab.closed() == 4429

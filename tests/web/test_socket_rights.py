@@ -26,7 +26,19 @@ async def test_nobody_without_a_session_is_heard(open_tab: OpenTab) -> None:
         assert await tab.closed() == 4401
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "null", None])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://localhost.evil.example",
+        "http://localhost:8001",
+        "https://localhost",
+        "http://127.0.0.1",
+        "file://localhost",
+        "null",
+        None,
+    ],
+)
 async def test_a_page_of_another_site_is_refused(open_tab: OpenTab, alice: rows.User, origin: str | None) -> None:
     tab = await open_tab(alice, origin=origin)
 

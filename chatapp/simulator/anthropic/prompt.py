@@ -84,7 +84,8 @@ def _text(data: dict[str, Any], kind: str) -> str:
 
 
 def question(found: list[Block], body: dict[str, Any], answer_words: int) -> script.Question:
-    """The request as the script reads it: consecutive blocks of a role are one turn."""
+    """The request as the script reads it: consecutive blocks of the assistant are one turn, texts of the user
+    are a turn each, because a question that was never answered is followed by the next in the same message."""
     system = [block.text for block in found if block.section == "system"]
     turns: list[script.Turn] = []
     for block in found:
@@ -98,7 +99,7 @@ def question(found: list[Block], body: dict[str, Any], answer_words: int) -> scr
         if block.kind == "tool_result":
             content = block.data.get("content") or ""
             text = content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
-        if turns and turns[-1].role == role and role != "tool":
+        if turns and turns[-1].role == role and role == "assistant":
             text = "\n".join(part for part in (turns[-1].text, text) if part)
             turns[-1] = script.Turn(role, text)
         else:
