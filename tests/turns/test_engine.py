@@ -190,3 +190,10 @@ async def test_the_provider_can_change_in_mid_conversation_and_back(scene: Scene
     back = await scene.say("three")
     assert [there.turn.provider, back.turn.provider] == [other, scene.provider]
     assert [there.turn.state, back.turn.state] == ["completed", "completed"]
+
+
+async def test_a_question_that_was_never_answered_does_not_speak_for_the_next_one(scene: Scene) -> None:
+    failed = await scene.say("simulate: overloaded")
+    answered = await scene.say("hello")
+
+    assert [failed.turn.state, answered.turn.state] == ["failed", "completed"]
