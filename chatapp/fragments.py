@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, Sum
 from django.utils import timezone
 
 from chatapp import wording
@@ -21,9 +20,9 @@ from chatapp.live.frames import (
     conversation_total,
     divider,
     is_unread,
-    total_parts,
     turn_cost_line,
 )
+from chatapp.live.totals import as_sum, shown, sums, total_parts
 from chatapp.turns.connections import LABELS, reachable_providers, wants_simulator
 from chatapp.turns.outcome import text_crc32
 from chatapp.vocab.items import answer_text, text_of
@@ -260,7 +259,7 @@ def _ledger_row(number: int, call: rows.Call, columns: Sequence[tuple[str, str, 
         "label": f"{number} {_call_label(call)}",
         "state": call.state,
         "cells": [_cell(column, getattr(call, column)) for column, _, _ in columns],
-        "paid": wording.money(call.cost_nanousd) if call.cost_nanousd is not None else "–",
+        "paid": wording.paid_words(wording.sum_of([call])) if call.cost_nanousd is not None else "–",
         "without_cache": wording.money(call.without_cache_nanousd) if call.without_cache_nanousd is not None else "–",
         "error": (call.error or {}).get("message", ""),
     }
@@ -291,21 +290,19 @@ def _call_label(call: rows.Call) -> str:
 
 def _ledger_totals(calls: Sequence[rows.Call], columns: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
     """Dollars per bucket, from the same prices and the same rounding as the calls themselves."""
+    sum_ = wording.sum_of(calls)
     cells = []
-    lines = [line for line in map(_lines, calls) if line is not None]
+    lines = [line for line in map(_lines, calls) if line is not None] if sum_.known else []
     for column, name, _ in columns:
         total = sum(getattr(line, name) or 0 for line in lines)
         tone = "zero" if not total else "read" if column == "read_tokens" else ""
         cells.append({"text": wording.money(total) if lines else "–", "tone": tone})
-    paid = sum(call.cost_nanousd or 0 for call in calls)
-    whole = sum(call.without_cache_nanousd or 0 for call in calls)
-    priced = any(call.cost_nanousd is not None for call in calls)
     return {
         "cells": cells,
-        "paid": wording.money(paid) if priced else "no price",
-        "without_cache": wording.money(whole) if priced else "–",
-        "saved": wording.money(whole - paid) if priced else "",
-        "lost": whole < paid,
+        "paid": wording.paid_words(sum_) or "–",
+        "without_cache": wording.money(sum_.whole_nanousd) if sum_.known else "–",
+        "saved": wording.money(sum_.saved_nanousd) if sum_.known else "",
+        "lost": sum_.lost,
     }
 
 
@@ -332,36 +329,43 @@ def _ledger_notes(calls: Sequence[rows.Call]) -> list[str]:
     return notes
 
 
+_PURPOSES = {
+    rows.Call.Purpose.TOOL_ROUND: "Tool rounds",
+    rows.Call.Purpose.COMPACTION: "Compaction",
+    rows.Call.Purpose.TITLE: "Title",
+}
+
+
 def sums_view(conversation: rows.Conversation) -> dict[str, Any]:
-    """What a conversation cost, by purpose; real money where there is any, else simulated."""
+    """What a conversation cost, by purpose: real money if a real call has ended, with a line on the simulated beside
+    it; else simulated."""
     calls = rows.Call.objects.filter(conversation=conversation)
-    simulated = not calls.filter(simulated=False).exists()
-    calls = calls.filter(simulated=simulated)
-    by_purpose = calls.values("purpose").annotate(paid=Sum("cost_nanousd"), whole=Sum("without_cache_nanousd"))
-    amounts = {row["purpose"]: (row["paid"], (row["whole"] or 0) - (row["paid"] or 0)) for row in by_purpose}
-    turns = calls.exclude(turn=None).values("turn").distinct().count()
-    named = {
-        rows.Call.Purpose.REPLY: f"{turns} {'turn' if turns == 1 else 'turns'}, every version",
-        rows.Call.Purpose.TOOL_ROUND: "Tool rounds",
-        rows.Call.Purpose.COMPACTION: "Compaction",
-        rows.Call.Purpose.TITLE: "Title",
-    }
-    lines = [
-        {
-            "label": named[rows.Call.Purpose(purpose)],
-            "paid": wording.money(paid) if paid is not None else "no price",
-            "saved": wording.money(saved) if paid is not None else "–",
-        }
-        for purpose, (paid, saved) in sorted(amounts.items())
-    ]
-    priced = [(paid, saved) for paid, saved in amounts.values() if paid is not None]
+    found = sums(calls)
+    total = shown(found)
+    if total is None:
+        return {"rows": [], "total": None, "simulated": False, "besides": "", "notes": []}
+    turns = calls.filter(simulated=total.simulated).exclude(turn=None).values("turn").distinct().count()
+    named = {rows.Call.Purpose.REPLY: f"{turns} {'turn' if turns == 1 else 'turns'}, every version", **_PURPOSES}
+    by_purpose = calls.filter(simulated=total.simulated).totals("purpose")
+    besides = [other for other in found if other.simulated and not total.simulated and other.ended]
     return {
-        "rows": lines,
-        "total": {
-            "paid": wording.money(sum(paid for paid, _ in priced)) if priced else "no price",
-            "saved": wording.money(sum(saved for _, saved in priced)) if priced else "–",
-        },
-        "simulated": simulated,
+        "rows": [
+            {"label": named[rows.Call.Purpose(row["purpose"])], **_sum_cells(as_sum(row))}
+            for row in sorted(by_purpose, key=lambda row: str(row["purpose"]))
+        ],
+        "total": _sum_cells(total),
+        "simulated": total.simulated,
+        "besides": f"and simulated {wording.cost_words(besides[0])}, never billed" if besides else "",
+        "notes": wording.sum_notes(total),
+    }
+
+
+def _sum_cells(total: wording.Sum) -> dict[str, str]:
+    saved = total.saved_nanousd if total.known else 0
+    return {
+        "paid": wording.paid_words(total) or "–",
+        "saved": wording.money(saved) if total.known else "–",
+        "tone": "lost" if saved < 0 else "saved" if saved else "",
     }
 
 
@@ -435,23 +439,15 @@ def first_choice(owner_id: int) -> tuple[str, str]:
 
 
 def account_view(user: rows.User) -> dict[str, Any]:
-    """The person, and what this month cost: real money if there was any, else simulated."""
+    """The person, and what this month cost: real money if a real call has ended, else simulated."""
     start = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    calls = rows.Call.objects.of(user.pk).filter(started_at__gte=start)
-    sums = calls.aggregate(
-        real_paid=Sum("cost_nanousd", filter=Q(simulated=False)),
-        real_whole=Sum("without_cache_nanousd", filter=Q(simulated=False)),
-        simulated_paid=Sum("cost_nanousd", filter=Q(simulated=True)),
-        simulated_whole=Sum("without_cache_nanousd", filter=Q(simulated=True)),
-    )
-    spend, saved = "Nothing spent yet", ""
-    for kind in ("real", "simulated"):
-        paid, whole = sums[f"{kind}_paid"], sums[f"{kind}_whole"]
-        if paid is not None:
-            total = total_parts(paid, whole - paid, kind == "simulated")
-            spend, saved = f"{start:%B} {total['paid']}", total["saved"]
-            break
-    return {"name": user.display_name, "spend": spend, "saved": saved, "is_staff": user.is_staff}
+    total = total_parts(rows.Call.objects.of(user.pk).filter(started_at__gte=start))
+    return {
+        "name": user.display_name,
+        "spend": f"{start:%B} {total['paid']}" if total else "Nothing spent yet",
+        "saved": total["saved"] if total else "",
+        "is_staff": user.is_staff,
+    }
 
 
 def page_context(

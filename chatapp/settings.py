@@ -8,6 +8,7 @@ import os
 import secrets
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zoneinfo import available_timezones
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
@@ -42,6 +43,12 @@ VAR_DIR = Path(env("STET_VAR", str(BASE_DIR / "var")))
 """Everything that Stet writes: the SQLite database, the secret key, benchmark and test output."""
 
 
+try:
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"STET_VAR names {VAR_DIR}, which cannot be made: {error.strerror}.") from None
+
+
 def _secret_key() -> str:
     """SECRET_KEY, or one made on first start and kept in var/secret_key, readable by its owner only."""
     if given := env("SECRET_KEY"):
@@ -51,12 +58,13 @@ def _secret_key() -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         pass
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
     made = secrets.token_urlsafe(50)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:  # another process was quicker
         return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"STET_VAR names {VAR_DIR}, which cannot be written: {error.strerror}.") from None
     with os.fdopen(handle, "w") as file:
         file.write(made + "\n")
     return made
@@ -148,7 +156,6 @@ def _database() -> dict[str, object]:
     """DATABASE_URL (postgres://user:password@host:port/name), or SQLite under var/."""
     url = env("DATABASE_URL")
     if not url:
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": VAR_DIR / "stet.sqlite3",
@@ -196,6 +203,8 @@ CHANNEL_LAYERS = {
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env("TIME_ZONE", "UTC")
+if TIME_ZONE not in available_timezones():
+    raise ImproperlyConfigured(f"TIME_ZONE must be a name such as Europe/Vienna, not {TIME_ZONE!r}.")
 USE_I18N = False
 USE_TZ = True
 
@@ -255,11 +264,14 @@ UNFOLD = {
     },
 }
 
+LOG_LEVEL = env("STET_LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(f"STET_LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {LOG_LEVEL!r}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"chatapp": {"level": env("STET_LOG_LEVEL", "INFO")}},
+    "loggers": {"chatapp": {"level": LOG_LEVEL}},
 }

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.defaults import page_not_found
 
 from sessions_store.models import User
 
@@ -43,7 +44,9 @@ def user_for(token: str) -> User | None:
 def enter(request: HttpRequest, token: str) -> HttpResponse:
     """Sign in by link. From another machine there is no such page."""
     if not from_this_machine(request):
-        raise Http404
+        response = page_not_found(request, Http404())
+        response._has_been_logged = True  # type: ignore[attr-defined]  # the link is still good: it must not stand in a log
+        return response
     if request.method == "HEAD":
         return HttpResponse()  # what only looks must not use the link up
     user = user_for(token)

@@ -1,7 +1,9 @@
 """Both route lists: one place to look."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import path
+from django.views.generic import RedirectView
 
 from chatapp import consumers, sign_in, views
 
@@ -31,6 +33,7 @@ urlpatterns = [
     path("sign-in", views.SignIn.as_view(), name="sign_in"),
     path("sign-out", views.sign_out, name="sign_out"),
     path("enter/<str:token>", sign_in.enter, name="enter"),
+    path("favicon.ico", RedirectView.as_view(url=static("favicon.svg")), name="favicon"),
     path("admin/", admin.site.urls),
 ]
 

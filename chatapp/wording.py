@@ -80,29 +80,117 @@ class CostLine:
     """Why a figure is not the provider's, or is missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What some calls cost together, all of them real or all simulated: the money of those whose cost is known, and
+    how many there are of every other sort. What nobody knows is counted, never taken for nothing."""
+
+    simulated: bool = False
+    calls: int = 0
+    paid_nanousd: int = 0
+    whole_nanousd: int = 0
+    """What the same tokens would have cost without a cache."""
+    priced: int = 0
+    no_price: int = 0
+    unknown: int = 0
+    """Ended before the provider reported anything."""
+    running: int = 0
+    guessed: int = 0
+    """Priced, but by an estimate."""
+
+    @property
+    def ended(self) -> int:
+        return self.calls - self.running
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an amount to show: a zero is one only if nothing is missing from it."""
+        return self.paid_nanousd > 0 or bool(self.priced and not self.no_price and not self.unknown)
+
+    @property
+    def saved_nanousd(self) -> int:
+        return self.whole_nanousd - self.paid_nanousd
+
+    @property
+    def lost(self) -> bool:
+        return self.known and self.saved_nanousd < 0
+
+
+def sum_of(calls: Iterable[LedgerLine]) -> Sum:
+    """The sum of calls of one kind."""
+    calls = list(calls)
+    ended = [call for call in calls if call.state != "open"]
+    priced = [call for call in calls if call.cost_nanousd is not None]
+    unpriced = [call for call in ended if call.cost_nanousd is None]
+    return Sum(
+        simulated=any(call.simulated for call in calls),
+        calls=len(calls),
+        paid_nanousd=sum(call.cost_nanousd or 0 for call in priced),
+        whole_nanousd=sum(call.without_cache_nanousd or 0 for call in priced),
+        priced=len(priced),
+        no_price=sum(call.input_tokens is not None for call in unpriced),
+        unknown=sum(call.input_tokens is None for call in unpriced),
+        running=len(calls) - len(ended),
+        guessed=sum(call.estimated for call in priced),
+    )
+
+
+def paid_words(total: Sum) -> str:
+    """A sum in the column that says what was paid: an amount, "about" one, or why there is none; '' before a call
+    has ended."""
+    if total.known:
+        return f"about {money(total.paid_nanousd)}" if total.guessed or total.unknown else money(total.paid_nanousd)
+    return "no price" if total.no_price else "unknown" if total.unknown else ""
+
+
+def cost_words(total: Sum) -> str:
+    """As `paid_words`, where nothing beside it says that it is a cost."""
+    paid = paid_words(total)
+    return "cost unknown" if paid == "unknown" else paid
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, rounded: `83 %`."""
+    share = round(100 * part / whole)
+    return f"{MINUS if share < 0 else ''}{abs(share)}{NBSP}%"
+
+
+def sum_notes(total: Sum) -> list[str]:
+    """Why an amount is not the provider's, and what it lacks; nothing where there is no amount."""
+    notes: list[str] = []
+    if not total.known:
+        return notes
+    if total.guessed == 1:
+        notes.append("Estimated: the call ended before the provider reported its final count.")
+    elif total.guessed:
+        notes.append(f"Estimated: {count(total.guessed)} calls ended before the provider reported their final count.")
+    if total.unknown == 1:
+        notes.append("One call ended before the provider reported anything; what it billed is not in this sum.")
+    elif total.unknown:
+        notes.append(
+            f"{count(total.unknown)} calls ended before the provider reported anything; "
+            "what they billed is not in this sum."
+        )
+    if total.no_price == 1:
+        notes.append("One call has no price; it is not in this sum.")
+    elif total.no_price:
+        notes.append(f"{count(total.no_price)} calls have no price; they are not in this sum.")
+    return notes
+
+
 def cost_line(calls: Sequence[LedgerLine], took_seconds: float | None) -> CostLine:
     """The sum of some calls in words. Empty `calls`: nothing was sent."""
-    known = [call for call in calls if call.cost_nanousd is not None]
-    unknown = [call for call in calls if call.cost_nanousd is None and call.state != "open"]
-    unpriced = [call for call in unknown if call.input_tokens is not None]
-    estimated = any(call.estimated for call in calls)
-    paid_nanousd = sum(call.cost_nanousd or 0 for call in known)
-    saved_nanousd = sum((call.without_cache_nanousd or 0) - (call.cost_nanousd or 0) for call in known)
-    note = ""
-    if unpriced:
-        paid, saved, lost = "no price", "", False
-    elif unknown and not known:
-        paid, saved, lost = "cost unknown", "", False
+    total = sum_of(calls)
+    paid, saved, lost, note = cost_words(total), "", False, ""
+    if total.no_price:
+        paid = "no price"
+    elif total.known:
+        note = " ".join(sum_notes(total))
+        if any(call.input_tokens or call.output_tokens for call in calls):
+            saved, lost = _saved(total)
+    elif total.unknown:
         note = "The provider did not report what was used, so nobody knows yet what it billed."
-    else:
-        paid = money(paid_nanousd)
-        if estimated or unknown:
-            paid = f"about {paid}"
-            note = "Estimated: the call ended before the provider reported its final count."
-        saved, lost = _saved(saved_nanousd, paid_nanousd)
     tokens, share = _tokens(calls)
-    if not any(call.input_tokens or call.output_tokens for call in calls) and not unknown:
-        saved = ""
     return CostLine(
         paid=paid,
         saved=saved,
@@ -110,21 +198,18 @@ def cost_line(calls: Sequence[LedgerLine], took_seconds: float | None) -> CostLi
         tokens=tokens,
         seconds=seconds(took_seconds) if took_seconds is not None else "",
         read_share=share,
-        simulated=any(call.simulated for call in calls),
-        estimated=estimated,
+        simulated=total.simulated,
+        estimated=any(call.estimated for call in calls),
         note=note,
     )
 
 
-def _saved(saved_nanousd: int, paid_nanousd: int) -> tuple[str, bool]:
+def _saved(total: Sum) -> tuple[str, bool]:
     """`saved $0.0102 (83 %)`: the share is that of the price without a cache."""
-    if saved_nanousd == 0:
+    if total.saved_nanousd == 0:
         return "nothing saved", False
-    whole = paid_nanousd + saved_nanousd
-    percent = (
-        f" ({MINUS if saved_nanousd < 0 else ''}{abs(round(100 * saved_nanousd / whole))}{NBSP}%)" if whole else ""
-    )
-    return f"saved {money(saved_nanousd)}{percent}", saved_nanousd < 0
+    share = f" ({percent(total.saved_nanousd, total.whole_nanousd)})" if total.whole_nanousd else ""
+    return f"saved {money(total.saved_nanousd)}{share}", total.lost
 
 
 def _tokens(calls: Iterable[LedgerLine]) -> tuple[str, float | None]:
@@ -134,10 +219,11 @@ def _tokens(calls: Iterable[LedgerLine]) -> tuple[str, float | None]:
         return "", None
     if total == 0:
         return "", None
+    about = "about " if any(call.estimated for call in reported) else ""
     if all(call.read_tokens is None for call in reported):
-        return f"{count(total)} tokens, cache not reported", None
+        return f"{about}{count(total)} tokens, cache not reported", None
     read = sum(call.read_tokens or 0 for call in reported)
-    return f"{count(read)} of {count(total)} tokens from cache", read / total
+    return f"{about}{count(read)} of {count(total)} tokens from cache", read / total
 
 
 def miss_reason(expected: dict[str, object] | None, line: LedgerLine, minimum: int) -> str:

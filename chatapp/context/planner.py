@@ -179,7 +179,7 @@ def _marks(
     last = _last_same(past, spec, account)
     if last is not None:
         position = sum(len(turn.items) for turn in past[:last])
-        before = _tokens_before(past, last - 1, front) if last else front
+        before = _tokens_before(past, last - 1, front)
         if before + items_tokens(past[last].items[:1]) >= rule.minimum_tokens:
             marks.append(Mark(position, lifetime))
     tail = sum(len(turn.items) for turn in past) + len(new) - 1
@@ -217,7 +217,7 @@ def _expect(
     elif idle is not None and idle > SECONDS.get(lifetime, UNSTATED_SECONDS):
         reason = "expired"
     else:
-        read = _tokens_before(past, last - 1, front) + items_tokens(past[last].items[:1]) if last else front
+        read = _tokens_before(past, last - 1, front) + items_tokens(past[last].items[:1])
         read = read if read >= rule.minimum_tokens else 0
     writes = total - read if total >= rule.minimum_tokens and (rule.max_marks or rule.writes_by_default) else 0
     return Expectation(

@@ -6,15 +6,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
-
 from chatapp.catalog.load import model_label
+from chatapp.live.totals import total_parts
 from chatapp.turns.ask import question_text
 from chatapp.turns.outcome import Outcome, terminal_frame
 from chatapp.vocab.assemble import assemble
 from chatapp.vocab.events import FRAME_TYPES, Frame
 from chatapp.vocab.items import answer_text
-from chatapp.wording import CostLine, cost_line, money
+from chatapp.wording import CostLine, cost_line
 from sessions_store import models as rows
 
 CLIENT_FRAMES = frozenset({"response.create", "stet:watch", "stet:resume", "stet:cancel", "stet:ping"})
@@ -153,27 +152,8 @@ def is_unread(conversation: rows.Conversation) -> bool:
 
 
 def conversation_total(conversation_id: uuid.UUID) -> dict[str, Any] | None:
-    """What a conversation has cost; None before its first call. Simulated and real money are never added up:
-    where both exist, real money is shown."""
-    calls = rows.Call.objects.filter(conversation_id=conversation_id)
-    for simulated in (False, True):
-        sums = calls.filter(simulated=simulated).aggregate(paid=Sum("cost_nanousd"), whole=Sum("without_cache_nanousd"))
-        if sums["paid"] is not None:
-            return total_parts(sums["paid"], sums["whole"] - sums["paid"], simulated)
-    return None
-
-
-def total_parts(paid_nanousd: int, saved_nanousd: int, simulated: bool) -> dict[str, Any]:
-    """A total in words: {paid, saved, lost, simulated, text}."""
-    paid = ("simulated " if simulated else "") + money(paid_nanousd)
-    saved = f"saved {money(saved_nanousd)}" if saved_nanousd else ""
-    return {
-        "paid": paid,
-        "saved": saved,
-        "lost": saved_nanousd < 0,
-        "simulated": simulated,
-        "text": f"{paid} · {saved}" if saved else paid,
-    }
+    """What a conversation has cost, as the header says it; None before a call of it has ended."""
+    return total_parts(rows.Call.objects.filter(conversation_id=conversation_id))
 
 
 def snapshot_of_feed(turn_id: uuid.UUID, model: str, events: Sequence[Frame]) -> Frame:

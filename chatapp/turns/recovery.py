@@ -46,7 +46,11 @@ def interrupt_lost(own_lease: uuid.UUID, period: timedelta, now: datetime, *, al
 
 @transaction.atomic
 def interrupt(turn: rows.Turn, now: datetime) -> bool:
-    """End one lost turn with what its log kept; False if it ended by itself meanwhile."""
+    """End one lost turn with what its log kept; False if it ended by itself meanwhile.
+
+    Its calls end with the last sign of life of the process that made them; the turn ends now, for that is its news
+    and its log is kept for a while from here on.
+    """
     events = logged_events(turn.pk)
     last_number = events[-1]["sequence_number"] if events else turn.last_number
     if not end_turn(turn.pk, turn.lease_id, Outcome("interrupted"), now, last_number=last_number):
@@ -63,7 +67,7 @@ def interrupt(turn: rows.Turn, now: datetime) -> bool:
             report=Reported(),
             usage=usage,
             estimated=usage is not None,
-            now=now,
+            now=_last_sign_of_life(lost_call, turn.lease, now),
         )
     return True
 
@@ -74,12 +78,27 @@ def close_forgotten(now: datetime, *, alone: bool = False) -> int:
 
     `alone`: no other process lives. Otherwise a call must be older than any that still runs.
     """
+    count = 0
     forgotten = rows.Call.objects.filter(state=rows.Call.State.OPEN).exclude(turn__state=rows.Turn.State.STREAMING)
     if not alone:
         forgotten = forgotten.filter(started_at__lt=now - OLDEST_CALL)
-    for call in forgotten:
-        close_call(call.pk, state=rows.Call.State.INTERRUPTED, report=Reported(), usage=None, estimated=False, now=now)
-    return len(forgotten)
+    for call in forgotten.select_related("turn__lease"):
+        close_call(
+            call.pk,
+            state=rows.Call.State.INTERRUPTED,
+            report=Reported(),
+            usage=None,
+            estimated=False,
+            now=_last_sign_of_life(call, call.turn.lease if call.turn else None, now),
+        )
+        count += 1
+    return count
+
+
+def _last_sign_of_life(call: rows.Call, lease: rows.ProcessLease | None, now: datetime) -> datetime:
+    """When a call ended that nobody closed: not when that was found out, but when its process, by its lease, was
+    last heard of."""
+    return max(call.started_at, min(now, lease.renewed_at)) if lease else now
 
 
 def sweep_logs(now: datetime) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Count, Q, Sum
 
 from sessions_store.fields import VerbatimJSONField
 
@@ -25,10 +27,28 @@ class CallQuerySet(models.QuerySet["Call"]):
         """The calls made for this person."""
         return self.filter(owner_id=owner_id)
 
-    def sums(self) -> dict[str, int | None]:
-        """Sum of money (nano-dollars) and of every bucket; None where no row knows the number."""
-        names = ("cost_nanousd", "without_cache_nanousd", *BUCKETS)
-        return self.aggregate(**{name: Sum(name) for name in names})
+    def totals(self, *by: str) -> list[dict[str, Any]]:
+        """What these calls cost together, real money first and never added to simulated; a row per kind, and per
+        value of the columns `by`; one query.
+
+        Of a row: the money of the calls whose cost is known, and how many calls there are of every other sort.
+        """
+        known, ended = Q(cost_nanousd__isnull=False), ~Q(state=Call.State.OPEN)
+        found = (
+            self.order_by()
+            .values("simulated", *by)
+            .annotate(
+                calls=Count("pk"),
+                paid_nanousd=Sum("cost_nanousd", default=0),
+                whole_nanousd=Sum("without_cache_nanousd", filter=known, default=0),
+                priced=Count("pk", filter=known),
+                no_price=Count("pk", filter=~known & ended & Q(uncached_tokens__isnull=False)),
+                unknown=Count("pk", filter=~known & ended & Q(uncached_tokens__isnull=True)),
+                running=Count("pk", filter=Q(state=Call.State.OPEN)),
+                guessed=Count("pk", filter=known & Q(estimated=True)),
+            )
+        )
+        return sorted(found, key=lambda row: row["simulated"])
 
 
 class Call(models.Model):

@@ -136,6 +136,11 @@ function failed(event, sentence) {
   if (ledger) ledger.replaceChildren(make("p", { class: "quiet" }, sentence)); else notice("refused", [sentence], { grave: true });
 }
 
+// An opened ledger stands in view as a whole: at the end of the page it would lie under the composer.
+document.addEventListener("htmx:afterSettle", event => {
+  if (event.detail.elt.matches?.(".ledger")) event.detail.elt.scrollIntoView({ block: "nearest" });
+});
+
 // ---------------------------------------------------------------- begin
 
 turns.adoptAll();

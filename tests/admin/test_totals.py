@@ -35,7 +35,7 @@ def test_what_the_sum_lacks_is_counted_beside_it(admin_page: Client, turn: Any) 
     make_call(turn, Call.State.OPEN)
 
     assert totals(admin_page) == [
-        "Real cost $0.0010 saved $0.0000 (0 %) 4 calls, 1 with no price, 1 of unknown cost, 1 still open"
+        "Real cost about $0.0010 saved $0.0000 (0 %) 4 calls, 1 with no price, 1 of unknown cost, 1 still open"
     ]
 
 
@@ -49,6 +49,13 @@ def test_without_any_price_there_is_no_zero(admin_page: Client, turn: Any) -> No
     make_call(turn, cost_nanousd=None, without_cache_nanousd=None)
 
     assert totals(admin_page) == ["Real cost no price saved – 1 call, 1 with no price"]
+
+
+def test_nothing_paid_beside_an_unknown_cost_is_unknown_and_not_zero(admin_page: Client, turn: Any) -> None:
+    make_call(turn, Call.State.FAILED, uncached_tokens=0, cost_nanousd=0, without_cache_nanousd=0)
+    make_call(turn, Call.State.CANCELLED)
+
+    assert totals(admin_page) == ["Real cost unknown saved – 2 calls, 1 of unknown cost"]
 
 
 def test_money_lost_by_caching_is_shown_as_lost(admin_page: Client, turn: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from chatapp.live.frames import turn_cost_line
 from chatapp.live.lease import LeaseKeeper, SecondProcess
 from chatapp.live.log import LogWriter
 from chatapp.turns.commit import end_turn
@@ -80,6 +81,39 @@ def test_its_open_call_is_closed_once_by_estimate(conversation: Conversation) ->
     assert call.output_tokens == 3
     assert call.cost_nanousd is not None and call.cost_nanousd > 0
     assert interrupt_lost(own, PERIOD, timezone.now()) == 0
+
+
+def test_its_calls_took_until_the_last_sign_of_life_and_not_until_somebody_looked(conversation: Conversation) -> None:
+    turn = dead_turn(conversation)
+    now = timezone.now()
+    seen = now - timedelta(hours=9)
+    Call.objects.filter(turn=turn).update(started_at=seen - timedelta(seconds=4))
+    ProcessLease.objects.filter(pk=turn.lease_id).update(renewed_at=seen)
+    interrupt_lost(own_lease(), PERIOD, now)
+    assert turn_cost_line(Call.objects.filter(turn=turn)).seconds == "4.0\u00a0s"
+    turn.refresh_from_db()
+    assert turn.ended_at == now  # its log is kept for a while from when it was told
+
+
+@pytest.mark.parametrize("away", [timedelta(minutes=-1), timedelta(minutes=1)], ids=["before it began", "after now"])
+def test_no_call_ends_before_it_began_or_after_now(conversation: Conversation, away: timedelta) -> None:
+    turn = dead_turn(conversation)
+    call = Call.objects.get(turn=turn)
+    now = timezone.now()
+    ProcessLease.objects.filter(pk=turn.lease_id).update(renewed_at=now + away)
+    interrupt_lost(own_lease(), PERIOD, now)
+    ended_at = Call.objects.get(pk=call.pk).ended_at
+    assert ended_at == (now if away > timedelta() else call.started_at)
+
+
+def test_a_forgotten_call_of_a_turn_ends_with_its_process(conversation: Conversation) -> None:
+    now = timezone.now()
+    seen = now - timedelta(hours=9)
+    lease = ProcessLease.objects.create(host="elsewhere", pid=1, renewed_at=seen)
+    call = make_call(make_turn(conversation, lease=lease), Call.State.OPEN, started_at=seen - timedelta(seconds=4))
+    assert close_forgotten(now) == 1
+    call.refresh_from_db()
+    assert (call.state, call.ended_at) == (Call.State.INTERRUPTED, seen)
 
 
 def test_a_lost_turn_of_which_nothing_was_seen_has_an_unknown_cost(conversation: Conversation) -> None:

@@ -101,7 +101,8 @@ def test_calls_without_a_price_show_tokens_and_never_zero_dollars(turn: rows.Tur
     sums = fragments.sums_view(turn.conversation)
     assert sums["total"]["paid"] == sums["rows"][0]["paid"] == "no price"
     assert "$" not in str(sums)
-    assert conversation_total(turn.conversation_id) is None
+    total = conversation_total(turn.conversation_id)
+    assert total is not None and total["text"] == "no price"
     foot = fragments.foot_view(turn, list(rows.Call.objects.all()))
     assert foot is not None and (foot.paid, foot.saved) == ("no price", "")
 
@@ -113,6 +114,7 @@ def test_what_is_estimated_or_unknown_is_said_to_be_so(turn: rows.Turn) -> None:
 
     first, second = view["groups"][0]["rows"] + view["groups"][1]["rows"]
     assert (first["label"], second["label"]) == ("1 was stopped", "2 failed: broken stream")
+    assert first["paid"].startswith("about $") and view["totals"]["paid"].startswith("about $")
     assert (second["paid"], second["error"]) == ("–", "gone")
     assert [note for note in view["notes"] if note.startswith("Call 1 is estimated")]
     assert [note for note in view["notes"] if note.startswith("Call 2 ended before")]
@@ -150,7 +152,8 @@ def test_real_and_simulated_money_are_never_added_up(turn: rows.Turn, real_first
 
     assert total is not None
     assert (total["paid"], total["saved"], total["simulated"]) == ("$1.000", "saved $2.000", False)
-    assert (sums["total"], sums["simulated"]) == ({"paid": "$1.000", "saved": "$2.000"}, False)
+    assert (sums["total"], sums["simulated"]) == ({"paid": "$1.000", "saved": "$2.000", "tone": "saved"}, False)
+    assert sums["besides"] == "and simulated $5.000, never billed"
     assert account["spend"].endswith(" $1.000") and account["saved"] == "saved $2.000"
 
 
@@ -160,9 +163,65 @@ def test_simulated_money_alone_is_shown_as_such(turn: rows.Turn) -> None:
     foot = fragments.foot_view(turn, list(rows.Call.objects.all()))
 
     assert total is not None and total["paid"].startswith("simulated $") and total["simulated"]
-    assert fragments.sums_view(turn.conversation)["simulated"]
+    sums = fragments.sums_view(turn.conversation)
+    assert (sums["simulated"], sums["besides"]) == (True, "")
     assert "simulated $" in fragments.account_view(turn.owner)["spend"]
     assert foot is not None and foot.simulated
+
+
+ROUGHLY = {"cost_nanousd": 1_000_000_000, "without_cache_nanousd": 3_000_000_000, "estimated": True}
+
+
+@pytest.mark.parametrize("fields", [ROUGHLY, ROUGHLY | {"simulated": True}], ids=["real", "simulated"])
+def test_every_total_with_an_estimate_in_it_says_about(turn: rows.Turn, fields: dict[str, Any]) -> None:
+    factories.make_call(turn, **fields)
+    total = conversation_total(turn.conversation_id)
+    sums = fragments.sums_view(turn.conversation)
+    account = fragments.account_view(turn.owner)
+
+    assert total is not None and total["paid"] == ("simulated " if "simulated" in fields else "") + "about $1.000"
+    assert sums["total"]["paid"] == sums["rows"][0]["paid"] == "about $1.000"
+    assert sums["notes"] == ["Estimated: the call ended before the provider reported its final count."]
+    assert account["spend"].endswith(total["paid"])
+
+
+def test_every_total_with_a_call_of_unknown_cost_in_it_says_about(turn: rows.Turn) -> None:
+    factories.make_call(turn)
+    make(turn, state=rows.Call.State.CANCELLED)
+    total = conversation_total(turn.conversation_id)
+    sums = fragments.sums_view(turn.conversation)
+
+    assert total is not None and total["paid"] == "about $0.0003"
+    assert sums["total"]["paid"] == fragments.ledger_view(turn)["totals"]["paid"] == "about $0.0003"
+    assert sums["notes"] == ["One call ended before the provider reported anything; what it billed is not in this sum."]
+    assert fragments.account_view(turn.owner)["spend"].endswith(" about $0.0003")
+
+
+@pytest.mark.parametrize("turned_away", [True, False], ids=["after a refusal", "alone"])
+def test_an_unknown_cost_is_nowhere_said_to_be_nothing(turn: rows.Turn, turned_away: bool) -> None:
+    if turned_away:
+        priced(turn, {"uncached": 0, "read": 0, "output": 0}, state=rows.Call.State.FAILED)
+    make(turn, state=rows.Call.State.CANCELLED)
+    foot = fragments.foot_view(turn, list(rows.Call.objects.order_by("pk")))
+    total = conversation_total(turn.conversation_id)
+    sums = fragments.sums_view(turn.conversation)
+    totals = fragments.ledger_view(turn)["totals"]
+
+    assert foot is not None and (foot.paid, foot.saved) == ("cost unknown", "")
+    assert total is not None and total["text"] == "cost unknown"
+    assert sums["total"] == {"paid": "unknown", "saved": "–", "tone": ""}
+    assert fragments.account_view(turn.owner)["spend"].endswith(" cost unknown")
+    assert (totals["paid"], totals["without_cache"], totals["saved"]) == ("unknown", "–", "")
+    assert "$" not in f"{total}{sums}{totals}"
+
+
+def test_before_a_call_has_ended_there_is_no_total(turn: rows.Turn) -> None:
+    make(turn, state=rows.Call.State.OPEN)
+
+    assert conversation_total(turn.conversation_id) is None
+    assert fragments.sums_view(turn.conversation)["rows"] == []
+    assert fragments.account_view(turn.owner)["spend"] == "Nothing spent yet"
+    assert fragments.ledger_view(turn)["totals"]["paid"] == "–"
 
 
 def test_the_account_counts_this_month_and_this_person(turn: rows.Turn) -> None:

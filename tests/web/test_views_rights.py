@@ -69,13 +69,16 @@ ROUTES = {
     "sign_in": Route(public=True),
     "sign_out": Route(form={}, public=True),
     "enter": Route(public=True),
+    "favicon": Route(public=True),
 }
 """A row for every address; a view without one fails the first test."""
 
 OWNED = sorted(name for name, route in ROUTES.items() if route.of_conversation)
 OF_TURN = sorted(name for name, route in ROUTES.items() if route.of_turn)
 POSTS = sorted(name for name, route in ROUTES.items() if route.posts)
-READS = sorted(name for name, route in ROUTES.items() if not route.posts and name not in ("sign_in", "enter"))
+READS = sorted(
+    name for name, route in ROUTES.items() if not route.posts and name not in ("sign_in", "enter", "favicon")
+)
 PRIVATE = sorted(name for name, route in ROUTES.items() if not route.public)
 HTMX = {"HX-Request": "true"}
 

@@ -101,6 +101,17 @@ NOTHING_KNOWN = replace(
 )
 
 
+TURNED_AWAY = replace(
+    CALL,
+    state="failed",
+    cost_nanousd=0,
+    without_cache_nanousd=0,
+    read_tokens=0,
+    uncached_tokens=0,
+    output_tokens=0,
+)
+
+
 def test_a_call_that_read_from_the_cache() -> None:
     line = wording.cost_line([CALL], 1.2)
 
@@ -137,12 +148,49 @@ def test_a_call_of_which_nobody_knows_anything_shows_no_amount() -> None:
     assert "nobody knows" in line.note
 
 
-@pytest.mark.parametrize("calls", [[replace(CALL, estimated=True)], [CALL, NOTHING_KNOWN]], ids=["own", "another"])
-def test_a_sum_with_an_estimate_or_a_gap_in_it_is_about(calls: list[Line]) -> None:
+ONE_GAP = "One call ended before the provider reported anything; what it billed is not in this sum."
+TWO_GAPS = "2 calls ended before the provider reported anything; what they billed is not in this sum."
+ESTIMATED = "Estimated: the call ended before the provider reported its final count."
+GUESS = replace(CALL, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("calls", "note"),
+    [
+        ([GUESS], ESTIMATED),
+        ([CALL, NOTHING_KNOWN], ONE_GAP),
+        ([NOTHING_KNOWN, CALL, NOTHING_KNOWN], TWO_GAPS),
+        ([NOTHING_KNOWN, GUESS], f"{ESTIMATED} {ONE_GAP}"),
+    ],
+    ids=["estimate", "gap", "gaps", "both"],
+)
+def test_a_sum_with_an_estimate_or_a_gap_in_it_is_about_and_says_which(calls: list[Line], note: str) -> None:
     line = wording.cost_line(calls, None)
 
-    assert line.paid == "about $0.0021"
-    assert line.note.startswith("Estimated")
+    assert (line.paid, line.note) == ("about $0.0021", note)
+    assert line.estimated is any(call.estimated for call in calls)
+
+
+def test_nothing_paid_beside_an_unknown_cost_is_unknown_and_not_zero() -> None:
+    line = wording.cost_line([TURNED_AWAY, NOTHING_KNOWN], None)
+
+    assert (line.paid, line.saved, line.lost) == ("cost unknown", "", False)
+    assert "nobody knows" in line.note and "Estimated" not in line.note
+
+
+def test_tokens_of_an_estimated_call_are_about() -> None:
+    assert wording.cost_line([CALL, GUESS], None).tokens == "about 18,432 of 21,000 tokens from cache"
+    assert wording.cost_line([replace(GUESS, read_tokens=0)], None).tokens == "about 0 of 1,284 tokens from cache"
+
+
+def test_a_sum_that_lacks_calls_without_a_price_says_so() -> None:
+    total = wording.sum_of([CALL, replace(CALL, cost_nanousd=None, without_cache_nanousd=None)])
+
+    assert wording.sum_notes(total) == ["One call has no price; it is not in this sum."]
+
+
+def test_a_call_that_still_runs_has_no_cost_to_speak_of() -> None:
+    assert wording.paid_words(wording.sum_of([replace(NOTHING_KNOWN, state="open")])) == ""
 
 
 def test_a_cache_that_was_not_reported_is_not_said_to_be_zero() -> None:
@@ -156,16 +204,7 @@ def test_simulated_money_is_marked() -> None:
 
 
 def test_a_request_that_was_turned_away_cost_nothing_and_saved_nothing() -> None:
-    away = replace(
-        CALL,
-        state="failed",
-        cost_nanousd=0,
-        without_cache_nanousd=0,
-        read_tokens=0,
-        uncached_tokens=0,
-        output_tokens=0,
-    )
-    line = wording.cost_line([away], None)
+    line = wording.cost_line([TURNED_AWAY], None)
 
     assert (line.paid, line.saved, line.tokens) == ("$0.0000", "", "")
 
