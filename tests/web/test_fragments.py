@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chatapp import fragments, wording
 from chatapp.catalog.cost import cost
+from chatapp.fragments.page import day_label
 from chatapp.live.frames import conversation_total
 from chatapp.vocab.model import Price
 from chatapp.vocab.usage import BUCKETS, Usage
@@ -266,4 +267,4 @@ TODAY = date(2026, 11, 18)
     ],
 )
 def test_days_have_names_in_the_list(day: date, label: str) -> None:
-    assert fragments.day_label(day, TODAY) == label
+    assert day_label(day, TODAY) == label
