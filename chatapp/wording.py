@@ -77,7 +77,7 @@ class CostLine:
     simulated: bool
     estimated: bool
     note: str = ""
-    """Why a figure is not the provider's, or is missing."""
+    """Why a figure is not the provider's or is missing, or why little came from the cache; '' if all is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import factories
-from tests.simulator_process import SimulatorProcess
+from tests.simulator_process import SimulatorAccount, SimulatorProcess
 
 LANES = {
     "postgres": ("STET_TEST_ON_POSTGRES", "needs a PostgreSQL server"),
@@ -139,6 +139,17 @@ def simulator() -> Iterator[SimulatorProcess]:
     process = SimulatorProcess()
     yield process
     process.stop()
+
+
+@pytest.fixture
+def account(simulator: SimulatorProcess, settings: Any) -> SimulatorAccount:
+    """A fresh account at the simulator, to which both providers' settings point as if it were the real ones."""
+    made = simulator.account()
+    settings.OPENAI_API_KEY = settings.ANTHROPIC_API_KEY = made.key
+    settings.OPENAI_BASE_URL = simulator.openai_base_url
+    settings.ANTHROPIC_BASE_URL = simulator.anthropic_base_url
+    settings.STET_PROVIDER_TIMEOUT_SECONDS = 5
+    return made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,22 +22,6 @@ LONG_QUESTION_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class FootView:
-    """The line under an answer; every part is text as shown, '' to leave it out."""
-
-    paid: str
-    saved: str
-    lost: bool
-    tokens: str
-    seconds: str
-    read_share: float | None
-    simulated: bool
-    estimated: bool
-    reason: str
-    has_calls: bool
-
-
-@dataclass(frozen=True, slots=True)
 class TurnView:
     """One turn as the transcript shows it."""
 
@@ -52,7 +36,7 @@ class TurnView:
     last_number: int
     crc32: str
     end: dict[str, Any] | None
-    foot: FootView | None
+    foot: wording.CostLine | None
     version: int
     versions: int
     earlier_id: uuid.UUID | None
@@ -169,8 +153,8 @@ def end_view(turn: rows.Turn, has_text: bool) -> dict[str, Any] | None:
     }
 
 
-def foot_view(turn: rows.Turn, calls: Sequence[rows.Call]) -> FootView | None:
-    """The cost line; None while nothing has been sent."""
+def foot_view(turn: rows.Turn, calls: Sequence[rows.Call]) -> wording.CostLine | None:
+    """The cost line, its note saying also why the cache was missed; None while nothing has been sent."""
     closed = [call for call in calls if call.state != rows.Call.State.OPEN]
     if not closed:
         return None
@@ -180,15 +164,4 @@ def foot_view(turn: rows.Turn, calls: Sequence[rows.Call]) -> FootView | None:
     reason = line.note
     if not reason and spec is not None and not last.estimated:
         reason = wording.miss_reason((last.plan or {}).get("expected"), last, spec.cache.minimum_tokens)
-    return FootView(
-        paid=line.paid,
-        saved=line.saved,
-        lost=line.lost,
-        tokens=line.tokens,
-        seconds=line.seconds,
-        read_share=line.read_share,
-        simulated=line.simulated,
-        estimated=line.estimated,
-        reason=reason,
-        has_calls=True,
-    )
+    return replace(line, note=reason)

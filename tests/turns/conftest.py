@@ -1,7 +1,7 @@
 """A scene: one person, one account at the simulator, and the engine, without sockets or runner."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from chatapp.turns.outcome import Outcome
 from chatapp.vocab.items import answer_text
 from sessions_store import models as rows
 from tests import factories
-from tests.simulator_process import SimulatorAccount, SimulatorProcess
+from tests.simulator_process import SimulatorAccount
 
 MODELS = {"openai": "gpt-6.1-sol", "anthropic": "claude-sonnet-5-5"}
 
@@ -90,18 +90,10 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def account(simulator: SimulatorProcess, settings: Any) -> Iterator[SimulatorAccount]:
-    """A fresh account, to which both providers' settings point."""
-    made = simulator.account()
-    settings.OPENAI_API_KEY = settings.ANTHROPIC_API_KEY = made.key
-    settings.OPENAI_BASE_URL = simulator.openai_base_url
-    settings.ANTHROPIC_BASE_URL = simulator.anthropic_base_url
-    settings.STET_PROVIDER_TIMEOUT_SECONDS = 1
-    yield made
-
-
-@pytest.fixture
-async def scene(transactional_db: None, account: SimulatorAccount, provider: str) -> AsyncIterator[Scene]:
+async def scene(
+    transactional_db: None, account: SimulatorAccount, provider: str, settings: Any
+) -> AsyncIterator[Scene]:
+    settings.STET_PROVIDER_TIMEOUT_SECONDS = 1  # a provider that falls silent is waited for in these tests
     adapters = AdapterPool()
     owner = await hop(factories.make_user)
     lease = await hop(rows.ProcessLease.objects.create, host="here", pid=1)

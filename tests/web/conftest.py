@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,23 +22,12 @@ from chatapp.vocab.events import DELTA_TYPES, Frame
 from chatapp.vocab.items import answer_text
 from sessions_store import models as rows
 from tests import factories
-from tests.simulator_process import SimulatorAccount, SimulatorProcess
+from tests.simulator_process import SimulatorAccount
 from tests.waiting import until
 
 MODELS = {"openai": "gpt-6.1-sol", "anthropic": "claude-sonnet-5-5"}
 ENDS = frozenset(TERMINAL_TYPES.values())
 OURS = "http://localhost"
-
-
-@pytest.fixture
-def account(simulator: SimulatorProcess, settings: Any) -> Iterator[SimulatorAccount]:
-    """A fresh account, to which both providers' settings point."""
-    made = simulator.account()
-    settings.OPENAI_API_KEY = settings.ANTHROPIC_API_KEY = made.key
-    settings.OPENAI_BASE_URL = simulator.openai_base_url
-    settings.ANTHROPIC_BASE_URL = simulator.anthropic_base_url
-    settings.STET_PROVIDER_TIMEOUT_SECONDS = 5
-    yield made
 
 
 @pytest.fixture
