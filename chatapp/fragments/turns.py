@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
 from chatapp import wording
 from chatapp.catalog.load import model as catalog_model
 from chatapp.catalog.load import model_label
@@ -46,10 +48,13 @@ class TurnView:
 
 def transcript(conversation: rows.Conversation) -> list[TurnView]:
     """The turns on the path to the head, then those that wait; four queries however long it is."""
-    turns = list(rows.Turn.objects.filter(conversation=conversation).order_by("number"))
+    # Head and turns in one statement: a waiting turn that begins between two would be neither waiting nor on the path.
+    found = rows.Turn.objects.filter(conversation=conversation).annotate(head_id=F("conversation__head_id"))
+    turns = list(found.order_by("number"))
     by_id = {turn.pk: turn for turn in turns}
     path: list[rows.Turn] = []
-    at = by_id.get(conversation.head_id) if conversation.head_id else None
+    head_id = turns[0].head_id if turns else None
+    at = by_id.get(head_id) if head_id else None
     while at is not None:
         path.append(at)
         at = by_id.get(at.parent_id) if at.parent_id else None
